@@ -1,0 +1,49 @@
+"""What every backend is to the rest of onsight."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.frame import TensorInfo
+
+
+class Backend(Protocol):
+    """One model loaded into one runtime. Not for two threads at once.
+
+    Attributes:
+        name: `litert`, `tflite-runtime`, `onnxruntime`, `fake`.
+        version: the runtime's own.
+        threads: what it was given.
+        detail: what really executes, such as the ONNX Runtime provider or the TFLite delegate.
+        input, output: the model's tensors as its file declares them.
+        metadata: what rides inside the file under onsight's keys, where the runtime can read it.
+    """
+
+    name: str
+    version: str
+    threads: int
+    detail: str
+    input: TensorInfo
+    output: TensorInfo
+    metadata: dict[str, str]
+
+    def infer(self, batch: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Run the model.
+
+        Args:
+            batch: as `input` declares it, C-contiguous. The runtime may read it only until this returns.
+
+        Returns:
+            (batch, classes) in `output`'s dtype, valid until the next call.
+
+        Raises:
+            BackendError: the runtime refused or failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the runtime's memory; nothing may be called afterwards."""
+        ...

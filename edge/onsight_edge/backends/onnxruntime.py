@@ -1,0 +1,98 @@
+"""ONNX Runtime.
+
+API: https://onnxruntime.ai/docs/api/python/api_summary.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedModelError
+from onsight_edge.frame import TensorInfo
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+}
+
+
+class OnnxRuntimeBackend:
+    """An .onnx model in an ONNX Runtime session.
+
+    `detail` names the execution provider that the session really got, not the one that was asked for.
+    """
+
+    def __init__(self, session: Any, threads: int) -> None:
+        self.name = "onnxruntime"
+        self.threads = threads
+        self._session = session
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise UnsupportedModelError(
+                f"an image classifier has one input and one output, this file has {len(inputs)} and {len(outputs)}"
+            )
+        self.input, self.output = _info(inputs[0]), _info(outputs[0])
+        self.detail: str = session.get_providers()[0]
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self._input_name = self.input.name
+        self._output_names = [self.output.name]
+
+    @property
+    def version(self) -> str:
+        """The installed distribution's version."""
+        import onnxruntime  # its wheels have several distribution names (-gpu, -openvino): ask the module
+
+        return str(onnxruntime.__version__)
+
+    def infer(self, batch: NDArray[np.generic]) -> NDArray[np.generic]:
+        """See `Backend.infer`."""
+        try:
+            output: NDArray[np.generic] = self._session.run(self._output_names, {self._input_name: batch})[0]
+        except Exception as error:  # the binding has exception classes of its own for every status
+            raise BackendError(f"onnxruntime failed to run the model: {_one_line(error)}") from error
+        return output
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._session = None
+
+
+def open_runtime(name: str, model: bytes, threads: int) -> OnnxRuntimeBackend:
+    """Construct a session with the model in it.
+
+    Raises:
+        MissingExtraError: not installed. BackendError: it takes no such model.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("onnxruntime", "onnx", f"the backend {name}") from error
+    except ImportError as error:
+        raise BackendError(f"onnxruntime is installed but cannot be imported: {_one_line(error)}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # its warnings are about graph nodes nobody here can change
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
+        return OnnxRuntimeBackend(session, threads)
+    except UnsupportedModelError:
+        raise
+    except Exception as error:
+        raise BackendError(f"onnxruntime does not take this model: {_one_line(error)}") from error
+
+
+def _info(argument: Any) -> TensorInfo:
+    if argument.type not in _DTYPES:
+        raise UnsupportedModelError(f"tensor {argument.name!r} is {argument.type}; expected {', '.join(_DTYPES)}")
+    shape = tuple(size if isinstance(size, int) else -1 for size in argument.shape)
+    return TensorInfo(argument.name, shape, _DTYPES[argument.type])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,256 @@
+"""Bundles and model files: found, checked against their digests, and only then read.
+
+A bundle is a folder of variants with `manifest.json` (docs/bundle.md), which holds the SHA-256 of every file and
+of itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onsight_edge.embedded import read_spec
+from onsight_edge.errors import IntegrityError, ModelError, UsageError
+from onsight_edge.files import canonical_json, sha256_bytes, write_json
+from onsight_edge.spec import ModelSpec
+from onsight_edge.version import __version__
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+DEFAULT_MODEL = Path(__file__).parent / "models" / "default.bundle"
+# every variant that export knows, best first for a device that has not measured its own (`onsight bench`)
+VARIANTS = (
+    "tflite-int8",
+    "tflite-float32",
+    "tflite-float16",
+    "tflite-dynamic",
+    "onnx-int8",
+    "onnx-float32",
+)
+_MANIFEST_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a bundle: name inside the folder, SHA-256, size."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One model, its bytes already checked where a digest was known.
+
+    Attributes:
+        path: for messages and reports.
+        data: the whole file; what was hashed is what is executed.
+        model_format: `tflite` or `onnx`.
+        variant: such as `tflite-int8`; for a bare file the format alone.
+        spec: what it expects and answers.
+        sha256: of `data`.
+        bundle: the bundle's folder, None for a bare file.
+    """
+
+    path: Path
+    data: bytes
+    model_format: str
+    variant: str
+    spec: ModelSpec
+    sha256: str
+    bundle: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder of variants whose every file has the digest that its manifest says."""
+
+    path: Path
+    name: str
+    spec: ModelSpec
+    variants: dict[str, FileEntry]
+    files: dict[str, FileEntry]
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Read the manifest and check every file it names.
+
+        Raises:
+            ModelError: no manifest, or not one that this onsight reads.
+            IntegrityError: a file is missing, or differs from what was exported.
+        """
+        manifest = _read_manifest(path / MANIFEST)
+        where = str(path / MANIFEST)
+        try:
+            variants = {name: _entry(entry) for name, entry in manifest["variants"].items()}
+            files = {name: _entry({"file": name, **entry}) for name, entry in manifest["files"].items()}
+            name = str(manifest["name"])
+            spec = ModelSpec.from_json(manifest["spec"], where)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ModelError(f"{where} is not a bundle's manifest: {error!r}") from error
+        bundle = cls(path, name, spec, variants, files)
+        for entry in (*variants.values(), *files.values()):
+            bundle.read(entry)
+        return bundle
+
+    def read(self, entry: FileEntry) -> bytes:
+        """The bytes of one of the bundle's files, after their digest agreed.
+
+        Raises:
+            IntegrityError: missing, or changed.
+        """
+        path = self.path / entry.file
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise IntegrityError(
+                f"{path} cannot be read ({error.strerror}): the bundle is incomplete, copy it again"
+            ) from error
+        digest = sha256_bytes(data)
+        if digest != entry.sha256:
+            raise IntegrityError(
+                f"{path} is not the file that was exported: its SHA-256 is {digest[:12]}..., the manifest says "
+                f"{entry.sha256[:12]}...; copy or export the bundle again"
+            )
+        return data
+
+    def variant(self, name: str) -> ModelFile:
+        """One variant, ready to execute.
+
+        Raises:
+            ModelError: the bundle has no such variant.
+        """
+        if name not in self.variants:
+            raise ModelError(f"{self.path} has no variant {name!r}; it has {', '.join(self.variants)}")
+        entry = self.variants[name]
+        data = self.read(entry)
+        return ModelFile(self.path / entry.file, data, name.split("-")[0], name, self.spec, entry.sha256, self.path)
+
+
+def open_model(
+    model: str | Path = "default",
+    *,
+    variant: str | None = None,
+    model_format: str | None = None,
+    spec: Path | None = None,
+) -> ModelFile:
+    """Find one model and check it.
+
+    Args:
+        model: `default`, a bundle's folder, or a .tflite or .onnx file.
+        variant: which of a bundle's variants; by default the first of VARIANTS that it has.
+        model_format: take only variants of that format, `tflite` or `onnx`.
+        spec: a ModelSpec's JSON file, for files that carry none; it overrides the one inside.
+
+    Raises:
+        ModelError: nothing there, not a model, or nothing known of its classes.
+        IntegrityError: changed since it was exported.
+    """
+    path = DEFAULT_MODEL if str(model) == "default" else Path(model)
+    if not path.exists():
+        raise ModelError(f"no model at {path}: expected a bundle's folder, a .tflite or .onnx file, or 'default'")
+    if path.is_dir():
+        if (path / "model.keras").exists() and not (path / MANIFEST).exists():
+            raise ModelError(f"{path} is a training run; make a bundle of it first: onsight export {path}")
+        if spec is not None:
+            raise UsageError(f"--spec describes a bare model file; the bundle {path} has its own")
+        bundle = Bundle.open(path)
+        return bundle.variant(variant or _preferred(bundle, model_format))
+    return _bare_file(path, variant, model_format, spec)
+
+
+def write_manifest(folder: Path, *, name: str, spec: ModelSpec, variants: dict[str, str], extra: list[str]) -> None:
+    """Write `manifest.json` into a folder of finished files.
+
+    Args:
+        folder: holds every file named below.
+        name: the bundle's, for people.
+        spec: of all its variants.
+        variants: variant -> file name.
+        extra: names of further files, such as `report.json`.
+    """
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "onsight": __version__,
+        "name": name,
+        "spec": spec.to_json(),
+        "variants": {variant: _describe(folder / file) for variant, file in variants.items()},
+        "files": {file: {k: v for k, v in _describe(folder / file).items() if k != "file"} for file in extra},
+    }
+    manifest["sha256"] = _manifest_digest(manifest)
+    write_json(folder / MANIFEST, manifest)
+
+
+def _bare_file(path: Path, variant: str | None, model_format: str | None, spec: Path | None) -> ModelFile:
+    suffix = path.suffix.lstrip(".").lower()
+    if suffix == "keras":
+        raise ModelError(f"{path} is a training run's network; make a bundle of it first: onsight export {path.parent}")
+    if suffix not in ("tflite", "onnx"):
+        raise ModelError(f"{path} is not a model: expected a bundle's folder, a .tflite or an .onnx file")
+    if variant is not None:
+        raise UsageError(f"--variant chooses from a bundle; {path} is a single file")
+    if model_format not in (None, suffix):
+        raise UsageError(f"{path} is a {suffix} file; the backend asked for executes {model_format}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if suffix == "tflite" and data[4:8] != b"TFL3":
+        raise ModelError(f"{path} is not a TFLite model: its identifier is {data[4:8]!r}, expected b'TFL3'")
+    found = ModelSpec.load(spec) if spec is not None else read_spec(data, suffix, str(path))
+    if found is None:
+        raise ModelError(
+            f"{path} does not say what its classes are and what input it expects (or its end is missing): "
+            f"describe it with --spec FILE.json (docs/bundle.md)"
+        )
+    return ModelFile(path, data, suffix, suffix, found, sha256_bytes(data))
+
+
+def _preferred(bundle: Bundle, model_format: str | None) -> str:
+    wanted = [v for v in bundle.variants if model_format is None or v.startswith(model_format + "-")]
+    for name in (*VARIANTS, *wanted):
+        if name in wanted:
+            return name
+    raise ModelError(f"{bundle.path} has no {model_format or 'usable'} variant; it has {', '.join(bundle.variants)}")
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MANIFEST_BYTES:
+            raise ModelError(f"{path} is over {_MANIFEST_BYTES >> 20} MiB: not a bundle's manifest")
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path.parent} is not a bundle: it has no {MANIFEST}; make one with: onsight export RUN"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} is damaged ({error}); copy or export the bundle again") from error
+    if not isinstance(manifest, dict) or "schema" not in manifest:
+        raise ModelError(f"{path} is not a bundle's manifest: the key 'schema' is missing")
+    if manifest["schema"] != SCHEMA:
+        raise ModelError(f"{path}: schema {manifest['schema']!r} is not {SCHEMA}: written by another onsight")
+    if manifest.get("sha256") != _manifest_digest(manifest):
+        raise IntegrityError(f"{path} has been changed since it was exported; copy or export the bundle again")
+    return manifest
+
+
+def _manifest_digest(manifest: dict[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return sha256_bytes(canonical_json(rest).encode())
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"file": path.name, "sha256": sha256_bytes(data), "bytes": len(data)}
+
+
+def _entry(value: dict[str, Any]) -> FileEntry:
+    entry = FileEntry(str(value["file"]), str(value["sha256"]), int(value["bytes"]))
+    if Path(entry.file).name != entry.file or entry.file in ("", ".", ".."):
+        raise ValueError(f"{entry.file!r} is not a plain file name")
+    return entry

@@ -1,0 +1,97 @@
+"""What rides inside a model file: the spec that export put there, read without any runtime or schema library.
+
+TFLite Model Metadata appends associated files as a zip archive to the flatbuffer
+(https://ai.google.dev/edge/litert/models/metadata); ONNX has string pairs in ModelProto.metadata_props
+(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, field 14).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+
+from onsight_edge.errors import ModelError
+from onsight_edge.spec import ModelSpec
+
+TFLITE_SPEC_FILE = "onsight.json"
+TFLITE_LABELS_FILE = "labels.txt"
+ONNX_SPEC_KEY = "onsight_spec"
+_METADATA_PROPS = 14
+_MOST_BYTES = 1 << 20  # of one associated file: a spec with a thousand classes takes 30 KB
+
+
+def read_spec(data: bytes, model_format: str, where: str) -> ModelSpec | None:
+    """The spec inside a model file, or None where there is none.
+
+    Raises:
+        ModelError: there is one and it is damaged.
+    """
+    text = _tflite_spec(data) if model_format == "tflite" else _onnx_metadata(data).get(ONNX_SPEC_KEY)
+    if text is None:
+        return None
+    try:
+        return ModelSpec.from_json(json.loads(text), where)
+    except ValueError as error:
+        raise ModelError(f"{where}: the spec inside it is damaged: {error}") from error
+
+
+def _tflite_spec(data: bytes) -> str | None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if archive.getinfo(TFLITE_SPEC_FILE).file_size > _MOST_BYTES:
+                return None
+            return archive.read(TFLITE_SPEC_FILE).decode()
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, UnicodeDecodeError):
+        return None
+
+
+def _onnx_metadata(data: bytes) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    try:
+        for number, value in _fields(memoryview(data)):
+            if number == _METADATA_PROPS and value is not None:
+                pair = {n: bytes(v).decode() for n, v in _fields(value) if v is not None}
+                pairs[pair.get(1, "")] = pair.get(2, "")
+    except (IndexError, UnicodeDecodeError, ValueError):  # not protobuf: the runtime will say so
+        return {}
+    return pairs
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
+    """Walk one protobuf message: field numbers with their bytes, None for those that are not length-delimited.
+
+    Source: https://protobuf.dev/programming-guides/encoding
+    """
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, wire = key >> 3, key & 7
+        if wire == 2:
+            length, at = _varint(message, at)
+            if at + length > len(message):
+                raise ValueError("the message ends within a field")
+            yield number, message[at : at + length]
+            at += length
+        elif wire == 0:
+            _, at = _varint(message, at)
+            yield number, None
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+            yield number, None
+        else:
+            raise ValueError(f"wire type {wire}")
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a varint is longer than 64 bits")

@@ -1,0 +1,144 @@
+"""What travels: a frame from a source, the prediction made of it, and the result that sinks receive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture.
+
+    Attributes:
+        image_bgr: (height, width, 3) uint8, OpenCV's channel order. Not to be written to.
+        index: counts from 0 what the source delivered, dropped frames included.
+        captured_ns: `time.monotonic_ns()` when the frame arrived.
+        truth: the class the picture is known to show, for sources that know it.
+        name: file name or the like, for sources that have one.
+    """
+
+    image_bgr: NDArray[np.uint8]
+    index: int
+    captured_ns: int
+    truth: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the model says of one picture.
+
+    Attributes:
+        index: position of the highest score in `classes`.
+        score: that score, 0..1.
+        scores: (classes,) float32, sums to about 1.
+        classes: the names, in the model's order.
+        rejected: the score is below the spec's threshold.
+    """
+
+    index: int
+    score: float
+    scores: NDArray[np.float32]
+    classes: tuple[str, ...]
+    rejected: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name of the best class, or `unknown` where the score is below the threshold."""
+        return UNKNOWN if self.rejected else self.classes[self.index]
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The `count` best classes with their scores, best first; of equal scores the lower index is first."""
+        order = np.argsort(-self.scores, kind="stable")[:count]
+        return [(self.classes[i], float(self.scores[i])) for i in order]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where one classification's time went, in nanoseconds."""
+
+    preprocess_ns: int
+    inference_ns: int
+    postprocess_ns: int
+
+    @property
+    def total_ns(self) -> int:
+        """The three stages together."""
+        return self.preprocess_ns + self.inference_ns + self.postprocess_ns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A prediction on its way to the sinks.
+
+    Attributes:
+        frame: the frame it was made of.
+        prediction: what the model says.
+        timings: where the time went.
+        published_ns: `time.monotonic_ns()` when it was handed to the sinks.
+        dropped: frames overwritten unseen since the source was opened.
+        fps: results a second over the last second or so.
+    """
+
+    frame: Frame
+    prediction: Prediction
+    timings: Timings
+    published_ns: int
+    dropped: int
+    fps: float
+
+    @property
+    def age_ms(self) -> float:
+        """How old the picture was when its result was published, in milliseconds."""
+        return (self.published_ns - self.frame.captured_ns) / 1e6
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of the JSONL sink; docs/live.md describes every key."""
+        prediction = self.prediction
+        line: dict[str, Any] = {
+            "frame": self.frame.index,
+            "label": prediction.label,
+            "score": round(prediction.score, 6),
+            "top": [[name, round(score, 6)] for name, score in prediction.top(5)],
+            "age_ms": round(self.age_ms, 3),
+            "preprocess_ms": round(self.timings.preprocess_ns / 1e6, 4),
+            "inference_ms": round(self.timings.inference_ns / 1e6, 4),
+            "postprocess_ms": round(self.timings.postprocess_ns / 1e6, 4),
+            "dropped": self.dropped,
+            "fps": round(self.fps, 2),
+        }
+        if self.frame.truth is not None:
+            line["truth"] = self.frame.truth
+        if self.frame.name is not None:
+            line["name"] = self.frame.name
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A model's input or output as its file declares it.
+
+    Attributes:
+        name: in the file.
+        shape: with the batch first; -1 where it is free.
+        dtype: NumPy's name, `uint8`, `int8`, `int16`, `float32`, `float16`.
+        scale: real = (stored - zero_point) * scale; 0.0 where the tensor is not quantized.
+        zero_point: see `scale`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 0.0
+    zero_point: int = 0
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the stored values are integers that stand for real ones."""
+        return self.scale != 0.0

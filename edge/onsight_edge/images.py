@@ -1,0 +1,46 @@
+"""Reading a picture from a file: the one decoder for training, calibration and the live loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.errors import DataError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """The picture in `path` as (H, W, 3) uint8 BGR: EXIF rotation applied, alpha dropped, 16 bits reduced to 8.
+
+    Raises:
+        DataError: no such file, empty, or not a picture that OpenCV can decode.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return decode_image(data)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """An encoded picture as (H, W, 3) uint8 BGR.
+
+    Raises:
+        DataError: empty, or not a JPEG, PNG, BMP or WebP picture.
+    """
+    if not data:
+        raise DataError("the file is empty (0 bytes)")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # absurd sizes in the header
+        raise DataError(f"cannot be decoded: {str(error).splitlines()[0]}") from error
+    if image is None:
+        raise DataError("is not a JPEG, PNG, BMP or WebP picture, or is damaged")
+    return image  # type: ignore[return-value]

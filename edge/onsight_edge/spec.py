@@ -1,0 +1,145 @@
+"""ModelSpec: all that must be known of a model to feed it rightly and to read its answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from onsight_edge.errors import ModelError
+from onsight_edge.files import canonical_json, sha256_bytes, write_json
+
+SCHEMA = 1
+Colour = Literal["rgb", "bgr", "grey"]
+Resize = Literal["squash", "fit-shortest", "fit-longest"]
+Output = Literal["probabilities", "logits"]
+_PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model expects and what it answers.
+
+    Attributes:
+        name: what to call it, for people.
+        classes: the names, in the order of the output.
+        input_size_wh: width and height of the input in pixels.
+        colour: the channel order the model was trained on; `grey` has one channel.
+        resize: `squash` stretches to the input; `fit-shortest` cuts the middle out; `fit-longest` pads with black.
+        mean, std: the model is fed (pixel - mean) / std with pixels 0..255, one value for all channels or one
+            each. Models that onsight exports take raw pixels: 0 and 1.
+        output: `probabilities`, or `logits` that still need a softmax.
+        threshold: answers scored below it are reported as `unknown`; 0 never rejects.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    input_size_wh: tuple[int, int]
+    colour: Colour = "rgb"
+    resize: Resize = "squash"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    output: Output = "probabilities"
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise ModelError(f"a spec needs at least two classes, not {len(self.classes)}")
+        if len(set(self.classes)) != len(self.classes):
+            raise ModelError("a spec's class names must differ from each other")
+        width, height = self.input_size_wh
+        if not (1 <= width <= 8192 and 1 <= height <= 8192):
+            raise ModelError(f"input_size_wh must be 1..8192 pixels a side, not {width}x{height}")
+        for name, choices in (("colour", Colour), ("resize", Resize), ("output", Output)):
+            value = getattr(self, name)
+            if value not in get_args(choices):
+                raise ModelError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) not in (1, self.channels):
+                raise ModelError(f"{name} needs 1 or {self.channels} values, not {len(values)}")
+        if 0.0 in self.std:
+            raise ModelError("std must not be 0: pixels are divided by it")
+        if not 0.0 <= self.threshold <= 1.0:
+            raise ModelError(f"threshold must be 0..1, not {self.threshold}")
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, else 3."""
+        return 1 if self.colour == "grey" else 3
+
+    @property
+    def raw_pixels(self) -> bool:
+        """Whether the model takes pixels 0..255 as they are."""
+        return set(self.mean) == {0.0} and set(self.std) == {1.0}
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole spec."""
+        return sha256_bytes(canonical_json(self.to_json()).encode())
+
+    @property
+    def preprocess_sha256(self) -> str:
+        """Digest of what decides the input tensor alone: equal ones mean comparable measurements."""
+        everything = self.to_json()
+        return sha256_bytes(canonical_json({key: everything[key] for key in _PREPROCESS_KEYS}).encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON values; `from_json` gives it back."""
+        plain = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        return {"schema": SCHEMA, **plain}
+
+    @classmethod
+    def from_json(cls, value: Any, where: str = "spec") -> ModelSpec:
+        """Read what `to_json` wrote; `where` names the file in messages.
+
+        Raises:
+            ModelError: a key is missing, unknown or of the wrong kind, or the schema is a newer one.
+        """
+        if not isinstance(value, dict):
+            raise ModelError(f"{where}: expected a JSON object, found {type(value).__name__}")
+        if value.get("schema") != SCHEMA:
+            raise ModelError(f"{where}: schema {value.get('schema')!r} is not {SCHEMA}: written by another onsight")
+        known = {f.name for f in fields(cls)}
+        given = set(value) - {"schema"}
+        if unknown := sorted(given - known):
+            raise ModelError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        if missing := [k for k in ("name", "classes", "input_size_wh") if k not in given]:
+            raise ModelError(f"{where}: the key {missing[0]!r} is missing")
+        try:
+            read: dict[str, Any] = {key: value[key] for key in given}
+            for key, kind in (("classes", str), ("input_size_wh", int), ("mean", float), ("std", float)):
+                if key in read:
+                    if not isinstance(read[key], list):
+                        raise ModelError(f"{where}: {key} must be a list")
+                    read[key] = tuple(kind(item) for item in read[key])
+            if len(read["input_size_wh"]) != 2:
+                raise ModelError(f"{where}: input_size_wh must be [width, height]")
+            if "threshold" in read:
+                read["threshold"] = float(read["threshold"])
+            return cls(**read)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{where}: {error}") from error
+        except ModelError as error:
+            if str(error).startswith(where):
+                raise
+            raise ModelError(f"{where}: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> ModelSpec:
+        """Read a spec from a JSON file.
+
+        Raises:
+            ModelError: not there, not JSON, or not a spec.
+        """
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        except OSError as error:
+            raise ModelError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise ModelError(f"{path} is not JSON: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the spec to a JSON file, whole or not at all."""
+        write_json(path, self.to_json())
