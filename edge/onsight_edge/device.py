@@ -1,0 +1,205 @@
+"""Which device this is and how it fares: board, governor, temperature, throttling. Standard library and NumPy only.
+
+Everything is read when asked, from files below `root`, so that a test can hand in a tree of its own. What a device
+does not tell is None, never a guess. No host name, user name or path is read: a record may be published.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_ROOT = Path("/")
+# /proc/cpuinfo on arm64 gives numbers only. Names: Linux, arch/arm64/include/asm/cputype.h
+_ARM_PARTS = {
+    "0xb76": "ARM1176",
+    "0xc07": "Cortex-A7",
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd42": "Cortex-A78AE",
+}
+# Bits of `vcgencmd get_throttled`; 16 higher stands the same for "since boot".
+# https://www.raspberrypi.com/documentation/computers/os.html#vcgencmd
+_THROTTLE_BITS = ((0, "under-voltage"), (1, "frequency capped"), (2, "throttled"), (3, "soft temperature limit"))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """The device as a record names it; None where it does not tell.
+
+    Attributes:
+        model: the board's own name from the device tree, or the product name of a PC's firmware.
+        machine: the architecture, `aarch64` or `x86_64`.
+        cpu: the processor's name.
+        cores: logical cores that this process may use.
+        memory_mib: main memory in MiB.
+        os, kernel, python: their versions.
+        governor: what decides cpu0's clock, such as `ondemand` or `performance`.
+        max_mhz: cpu0's highest clock in MHz.
+        numpy, opencv: versions of the two packages that the frame path uses.
+    """
+
+    model: str | None
+    machine: str
+    cpu: str | None
+    cores: int
+    memory_mib: int | None
+    os: str | None
+    kernel: str | None
+    python: str
+    governor: str | None
+    max_mhz: int | None
+    numpy: str
+    opencv: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleState:
+    """What a Raspberry Pi's firmware says of its clock.
+
+    Attributes:
+        raw: the bits as the firmware gave them.
+        now: what holds at this moment.
+        since_boot: what held at some time since the board was started.
+    """
+
+    raw: int
+    now: tuple[str, ...]
+    since_boot: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; `raw` in hexadecimal, as the firmware prints it."""
+        return {"raw": hex(self.raw), "now": list(self.now), "since_boot": list(self.since_boot)}
+
+
+def describe_device(root: Path = _ROOT) -> DeviceInfo:
+    """Which device this is.
+
+    Args:
+        root: where `proc`, `sys` and `etc` stand; another one in tests.
+    """
+    return DeviceInfo(
+        model=_text(root, "proc/device-tree/model") or _text(root, "sys/class/dmi/id/product_name"),
+        machine=platform.machine(),
+        cpu=_cpu_name(root),
+        cores=_usable_cores(),
+        memory_mib=_memory_mib(root),
+        os=_os_name(root),
+        kernel=_text(root, "proc/sys/kernel/osrelease"),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        governor=governor(root),
+        max_mhz=_max_mhz(root),
+        numpy=np.__version__,
+        opencv=_opencv_version(),
+    )
+
+
+def governor(root: Path = _ROOT) -> str | None:
+    """What decides cpu0's clock, or None where the kernel does not say (virtual machines)."""
+    return _text(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+def temperature_c(root: Path = _ROOT) -> float | None:
+    """The processor's temperature in degrees Celsius, or None where no thermal zone can be read.
+
+    Of several zones the one named after the processor or the whole chip counts, else the hottest.
+    """
+    readings: list[tuple[str, float]] = []
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
+        millidegrees = _text(zone, "temp")  # a Jetson has zones that refuse to be read
+        if millidegrees is not None and re.fullmatch(r"-?\d+", millidegrees):
+            readings.append(((_text(zone, "type") or "").lower(), int(millidegrees) / 1000))
+    for word in ("cpu", "x86_pkg", "soc"):
+        chosen = [celsius for name, celsius in readings if word in name]
+        if chosen:
+            return max(chosen)
+    return max((celsius for _, celsius in readings), default=None)
+
+
+def throttled() -> ThrottleState | None:
+    """What the firmware says of throttling, or None where there is no `vcgencmd` (all but Raspberry Pis)."""
+    command = shutil.which("vcgencmd")
+    if command is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [command, "get_throttled"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):  # no access to /dev/vcio
+        return None
+    found = re.fullmatch(r"throttled=0x([0-9a-fA-F]+)", answer.strip())
+    return None if found is None else throttle_state(int(found[1], 16))
+
+
+def throttle_state(raw: int) -> ThrottleState:
+    """The meaning of the bits that `vcgencmd get_throttled` prints."""
+    return ThrottleState(
+        raw,
+        tuple(name for bit, name in _THROTTLE_BITS if raw >> bit & 1),
+        tuple(name for bit, name in _THROTTLE_BITS if raw >> (bit + 16) & 1),
+    )
+
+
+def _text(root: Path, name: str) -> str | None:
+    try:
+        text = (root / name).read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
+    return text.strip("\0 \n\t") or None  # the device tree ends its strings with NUL
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+def _cpu_name(root: Path) -> str | None:
+    info = _text(root, "proc/cpuinfo") or ""
+    named = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    if named:
+        return named[1].strip()
+    parts = dict.fromkeys(re.findall(r"^CPU part\s*:\s*(0x[0-9a-f]+)", info, re.MULTILINE))  # keeps the order
+    return " + ".join(_ARM_PARTS.get(part, f"ARM part {part}") for part in parts) or None
+
+
+def _memory_mib(root: Path) -> int | None:
+    found = re.search(r"^MemTotal:\s*(\d+) kB", _text(root, "proc/meminfo") or "", re.MULTILINE)
+    return int(found[1]) // 1024 if found else None
+
+
+def _os_name(root: Path) -> str | None:
+    release = _text(root, "etc/os-release") or _text(root, "usr/lib/os-release") or ""
+    found = re.search(r'^PRETTY_NAME="?([^"\n]+)"?$', release, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _max_mhz(root: Path) -> int | None:
+    khz = _text(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
+    return int(khz) // 1000 if khz is not None and khz.isdigit() else None
+
+
+def _opencv_version() -> str | None:
+    try:
+        import cv2
+    except ImportError:
+        return None
+    return str(cv2.__version__)
