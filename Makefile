@@ -1,0 +1,41 @@
+# The two commands: `make demo` and `make test`. Both set up what they need in .venv on a bare machine.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test test-all check lock setup clean
+
+demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
+	$(BIN)/onsight demo
+
+test: setup            ## the fast tests
+	$(BIN)/python -m pytest
+
+test-all: setup        ## every test, the slow ones too
+	$(BIN)/python -m pytest -m ""
+
+check: setup           ## style, types, floors, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/cli/test_docs.py
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "onsight needs Python 3.10 or newer; $(PYTHON) is older: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up $(VENV) (a few minutes the first time: TensorFlow is a large download)"
+	$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu keep venv apart: sudo apt install python3-venv"; exit 1; }
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+lock:                  ## renew constraints.txt: every Python from 3.10, every platform, no host names
+	$(PIP) install 'uv>=0.5'
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o constraints.txt
+
+clean:                 ## remove what the commands made
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onsight_edge.errors import ModelError
+from onsight_edge.spec import ModelSpec
+
+NAMES = st.text(min_size=1, max_size=12)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> ModelSpec:
+    colour = draw(st.sampled_from(["rgb", "bgr", "grey"]))
+    channels = 1 if colour == "grey" else 3
+    values = st.floats(-300, 300, allow_nan=False)
+    return ModelSpec(
+        name=draw(NAMES),
+        classes=tuple(draw(st.lists(NAMES, min_size=2, max_size=6, unique=True))),
+        input_size_wh=(draw(st.integers(1, 512)), draw(st.integers(1, 512))),
+        colour=colour,  # type: ignore[arg-type]
+        resize=draw(st.sampled_from(["squash", "fit-shortest", "fit-longest"])),
+        mean=tuple(draw(st.lists(values, min_size=channels, max_size=channels))),
+        std=tuple(draw(st.lists(st.floats(0.01, 300), min_size=channels, max_size=channels))),
+        output=draw(st.sampled_from(["probabilities", "logits"])),
+        threshold=draw(st.floats(0, 1)),
+    )
+
+
+@given(specs())
+def test_json_gives_it_back(spec: ModelSpec) -> None:
+    again = ModelSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.sha256 == spec.sha256
+
+
+def test_a_file_gives_it_back(tmp_path: Path) -> None:
+    spec = ModelSpec("n", ("a", "b"), (32, 24))
+    spec.save(tmp_path / "spec.json")
+    assert ModelSpec.load(tmp_path / "spec.json") == spec
+
+
+def test_the_preprocess_digest_ignores_names_and_sees_the_resize() -> None:
+    spec = ModelSpec("n", ("a", "b"), (32, 32))
+    assert spec.preprocess_sha256 == ModelSpec("m", ("c", "d"), (32, 32)).preprocess_sha256
+    assert spec.preprocess_sha256 != ModelSpec("n", ("a", "b"), (32, 32), resize="fit-longest").preprocess_sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"classes": ["a"]}, "at least two classes"),
+        ({"classes": ["a", "a"]}, "must differ"),
+        ({"input_size_wh": [0, 4]}, "1..8192"),
+        ({"input_size_wh": [4]}, "[width, height]"),
+        ({"colour": "cmyk"}, "colour must be one of"),
+        ({"std": [0]}, "must not be 0"),
+        ({"mean": [1, 2]}, "mean needs 1 or 3 values"),
+        ({"threshold": 2}, "threshold must be 0..1"),
+        ({"schema": 9}, "schema 9"),
+        ({"sise": 3}, "unknown key 'sise'"),
+        ({"classes": "ab"}, "classes must be a list"),
+    ],
+)
+def test_a_bad_spec_says_what_is_wrong(change: dict[str, object], says: str) -> None:
+    good = ModelSpec("n", ("a", "b"), (32, 32)).to_json()
+    with pytest.raises(ModelError, match=f"^here: .*{says}".replace("[", r"\[").replace("..", r"\.\.")):
+        ModelSpec.from_json({**good, **change}, "here")
+
+
+def test_a_file_that_is_no_spec(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    with pytest.raises(ModelError, match="cannot read"):
+        ModelSpec.load(path)
+    path.write_text("{")
+    with pytest.raises(ModelError, match="is not JSON"):
+        ModelSpec.load(path)
+    path.write_text("[]")
+    with pytest.raises(ModelError, match="expected a JSON object"):
+        ModelSpec.load(path)
