@@ -1,0 +1,97 @@
+"""What a fresh process pays before its first answer: run as a child, prints one JSON object.
+
+The clock of `init_ms` starts when Python, NumPy, OpenCV and onsight are imported and ends when the model is ready,
+so it holds the import of the runtime, reading and hashing the file, and building the interpreter. `first_ms` is the
+first classification after it. The resident memory is read after some more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onsight_benchmarks.child import run_child
+from onsight_edge.classifier import Classifier
+from onsight_edge.errors import BenchmarkError, OnsightError
+
+_MORE = 20  # classifications before the memory is read: buffers that are made on first use are made by then
+
+
+@dataclass(frozen=True, slots=True)
+class FreshStart:
+    """One fresh process.
+
+    Attributes:
+        init_ms: `Classifier.open`, in milliseconds.
+        first_ms: the first `classify`, in milliseconds.
+        rss_mib, rss_peak_mib: resident memory of the process, and its peak, in MiB; None where /proc has none.
+    """
+
+    init_ms: float
+    first_ms: float
+    rss_mib: float | None
+    rss_peak_mib: float | None
+
+
+def measure_fresh(model: str, variant: str | None, backend: str, threads: int, frame: Path) -> FreshStart:
+    """Start a process that opens the model and classifies one frame.
+
+    Args:
+        model, variant, backend, threads: as `Classifier.open` takes them.
+        frame: an .npy file with a (H, W, 3) uint8 picture.
+
+    Raises:
+        BenchmarkError: the process failed; the message has its last line.
+    """
+    text = run_child("onsight_benchmarks.fresh", [model, variant or "", backend, str(threads), str(frame)])
+    try:
+        return FreshStart(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise BenchmarkError(f"a fresh process answered no figures but {text[:80]!r}") from error
+
+
+def resident_mib(status: Path = Path("/proc/self/status")) -> tuple[float | None, float | None]:
+    """This process's resident memory and its peak in MiB (man 5 proc: VmRSS, VmHWM)."""
+    try:
+        text = status.read_text()
+    except OSError:
+        return None, None
+    sizes = {name: int(kib) / 1024 for name, kib in re.findall(r"^(VmRSS|VmHWM):\s*(\d+) kB", text, re.MULTILINE)}
+    return tuple(round(sizes[name], 1) if name in sizes else None for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+
+
+def main() -> None:
+    """The child: MODEL VARIANT BACKEND THREADS FRAME.npy on the command line."""
+    model, variant, backend, threads, frame_file = sys.argv[1:]
+    frame = np.load(frame_file, allow_pickle=False)
+    started = time.perf_counter_ns()
+    try:
+        classifier = Classifier.open(model, variant=variant or None, backend=backend, threads=int(threads))
+        ready = time.perf_counter_ns()
+        classifier.classify(frame)
+        answered = time.perf_counter_ns()
+        for _ in range(_MORE):
+            classifier.classify(frame)
+    except OnsightError as error:
+        sys.exit(str(error))
+    rss, peak = resident_mib()
+    print(
+        json.dumps(
+            {
+                "init_ms": round((ready - started) / 1e6, 3),
+                "first_ms": round((answered - ready) / 1e6, 4),
+                "rss_mib": rss,
+                "rss_peak_mib": peak,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
