@@ -12,6 +12,7 @@ from onsight_edge.device import ThrottleState, governor, temperature_c, throttle
 
 # A neighbour that takes a tenth of the machine shifts medians on two cores by more than the ratios we quote
 MOST_OTHERS_SHARE = 0.10
+_LEAST_SECONDS = 0.2  # the kernel counts in ticks of 10 ms
 _ROOT = Path("/")
 
 
@@ -61,8 +62,8 @@ class Watch:
         seconds = time.monotonic() - self._started
         busy, own = busy_seconds(self._root), time.process_time() - self._own
         others: float | None = None
-        if busy is not None and self._busy is not None and seconds > 0:
-            others = round(max(0.0, busy - self._busy - own) / seconds, 3)
+        if busy is not None and self._busy is not None and seconds >= _LEAST_SECONDS:
+            others = round(min(max(0.0, busy - self._busy - own) / seconds, cores), 3)
         state = self._read_throttled()
         seen = Conditions(
             seconds=round(seconds, 3),

@@ -39,17 +39,21 @@ class FreshStart:
     rss_peak_mib: float | None
 
 
-def measure_fresh(model: str, variant: str | None, backend: str, threads: int, frame: Path) -> FreshStart:
+def measure_fresh(
+    model: str, variant: str | None, backend: str, threads: int, frame: Path, spec: Path | None = None
+) -> FreshStart:
     """Start a process that opens the model and classifies one frame.
 
     Args:
-        model, variant, backend, threads: as `Classifier.open` takes them.
+        model, variant, backend, threads, spec: as `Classifier.open` takes them.
         frame: an .npy file with a (H, W, 3) uint8 picture.
 
     Raises:
         BenchmarkError: the process failed; the message has its last line.
     """
-    text = run_child("onsight_benchmarks.fresh", [model, variant or "", backend, str(threads), str(frame)])
+    text = run_child(
+        "onsight_benchmarks.fresh", [model, variant or "", backend, str(threads), str(frame), str(spec or "")]
+    )
     try:
         return FreshStart(**json.loads(text))
     except (ValueError, TypeError) as error:
@@ -67,12 +71,18 @@ def resident_mib(status: Path = Path("/proc/self/status")) -> tuple[float | None
 
 
 def main() -> None:
-    """The child: MODEL VARIANT BACKEND THREADS FRAME.npy on the command line."""
-    model, variant, backend, threads, frame_file = sys.argv[1:]
+    """The child: MODEL VARIANT BACKEND THREADS FRAME.npy SPEC on the command line."""
+    model, variant, backend, threads, frame_file, spec = sys.argv[1:]
     frame = np.load(frame_file, allow_pickle=False)
     started = time.perf_counter_ns()
     try:
-        classifier = Classifier.open(model, variant=variant or None, backend=backend, threads=int(threads))
+        classifier = Classifier.open(
+            model,
+            variant=variant or None,
+            backend=backend,
+            threads=int(threads),
+            spec=Path(spec) if spec else None,
+        )
         ready = time.perf_counter_ns()
         classifier.classify(frame)
         answered = time.perf_counter_ns()

@@ -66,6 +66,7 @@ def bench(
     warmup: int = WARMUP,
     fresh: int = FRESH,
     image: Path | None = None,
+    spec: Path | None = None,
     seed: int = 0,
     values: bool = True,
     progress: Progress | None = None,
@@ -73,7 +74,7 @@ def bench(
     """Measure a model.
 
     Args:
-        model, variants, backends, threads: what to measure, see `open_all`.
+        model, variants, backends, threads, spec: what to measure, see `open_all`.
         iterations: measured calls of each combination, rounded up to whole blocks; default 300 where `seconds` is not
             given either.
         seconds: go on measuring for so long, all combinations together.
@@ -96,7 +97,7 @@ def bench(
         iterations = ITERATIONS
     tell: Progress = progress or (lambda what, share: None)
     frame, picture = make_frame(image, seed)
-    combinations, skipped = open_all(model, variants=variants, backends=backends, threads=threads)
+    combinations, skipped = open_all(model, variants=variants, backends=backends, threads=threads, spec=spec)
     try:
         rng = random.Random(seed)
         starts = _fresh_starts(combinations, frame, fresh, rng, tell)
@@ -237,7 +238,7 @@ def _fresh_starts(
         for done, index in enumerate(jobs):
             tell("fresh processes", done / len(jobs))
             one = combinations[index]
-            starts[index].append(measure_fresh(one.model, one.variant, one.backend, one.threads, file))
+            starts[index].append(measure_fresh(one.model, one.variant, one.backend, one.threads, file, one.spec))
     return starts
 
 

@@ -24,6 +24,7 @@ class Combination:
         model: as `Classifier.open` takes it, absolute.
         variant: of the bundle, None for a bare file.
         backend: by name, never `auto`.
+        spec: a ModelSpec's file, for a bare file that carries none.
         classifier: opened with them.
     """
 
@@ -31,6 +32,7 @@ class Combination:
     variant: str | None
     backend: str
     threads: int
+    spec: Path | None
     classifier: Classifier
 
 
@@ -40,6 +42,7 @@ def open_all(
     variants: Sequence[str] = (ALL,),
     backends: Sequence[str] = (ALL,),
     threads: Sequence[int] = (1,),
+    spec: Path | None = None,
 ) -> tuple[list[Combination], list[Skipped]]:
     """Open every combination that can be measured here.
 
@@ -48,6 +51,7 @@ def open_all(
         variants: names, or `all`.
         backends: names, `all` (each that executes the variant's format), or `auto` (the first of them that is there).
         threads: for one inference.
+        spec: for a bare file that carries none.
 
     Returns:
         What was opened, and what was not with the reason. A backend that does not execute a variant's format is no
@@ -62,14 +66,15 @@ def open_all(
             backend_format(name)
     if not threads or min(threads) < 1:
         raise UsageError("threads must be at least 1, such as --threads 1,2")
+    spec = None if spec is None else spec.resolve()
     location = str(model) if str(model) == "default" else str(Path(model).resolve())
     opened: list[Combination] = []
     skipped: list[Skipped] = []
-    for variant, model_format in _variants(location, variants):
+    for variant, model_format in _variants(location, variants, spec):
         for backend, asked in _backends(model_format, backends):
             for count in dict.fromkeys(threads):
                 try:
-                    classifier = Classifier.open(location, variant=variant, backend=backend, threads=count)
+                    classifier = Classifier.open(location, variant=variant, backend=backend, threads=count, spec=spec)
                 except MissingExtraError as error:
                     if asked:
                         skipped.append(Skipped(variant or model_format, backend, str(error)))
@@ -79,7 +84,7 @@ def open_all(
                 except BackendError as error:
                     skipped.append(Skipped(variant or model_format, backend, str(error)))
                     break
-                opened.append(Combination(location, variant, classifier.backend.name, count, classifier))
+                opened.append(Combination(location, variant, classifier.backend.name, count, spec, classifier))
     if not opened:
         why = "; ".join(dict.fromkeys(one.reason for one in skipped))
         raise BenchmarkError(
@@ -88,14 +93,14 @@ def open_all(
     return opened, skipped
 
 
-def _variants(location: str, asked: Sequence[str]) -> list[tuple[str | None, str]]:
+def _variants(location: str, asked: Sequence[str], spec: Path | None) -> list[tuple[str | None, str]]:
     path = DEFAULT_MODEL if location == "default" else Path(location)
     if not path.is_dir():
         named = [name for name in asked if name != ALL]
-        file = open_model(location, variant=named[0] if named else None)  # refuses a variant of a bare file
+        file = open_model(location, variant=named[0] if named else None, spec=spec)  # refuses a variant of a bare file
         return [(None, file.model_format)]
     if list(asked) == [ALL]:
-        open_model(location)  # says what is wrong with a folder that is no bundle
+        open_model(location, spec=spec)  # says what is wrong with a folder that is no bundle
         return [(name, name.split("-")[0]) for name in Bundle.open(path).variants]
     return [(name, open_model(location, variant=name).model_format) for name in dict.fromkeys(asked) if name != ALL]
 

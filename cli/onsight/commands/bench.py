@@ -1,0 +1,196 @@
+"""`onsight bench`: latency by variant, backend and threads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from onsight.main import print_json
+from onsight_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from onsight_benchmarks.record import Measurement, Record
+
+
+@click.command("bench")
+@click.argument("model", default="default")
+@click.option("--variant", default="all", show_default=True, help="Variants of the bundle: all, or a,b.")
+@click.option(
+    "--backend", default="all", show_default=True, help="Backends: all, auto (the first that is there), or a,b."
+)
+@click.option("--threads", default="1", show_default=True, help="Threads for one inference, such as 1,2,4.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Measured calls of each combination; default 300.")
+@click.option("--seconds", type=float, help="Measure for so long, all combinations together.")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Unmeasured calls of each before."
+)
+@click.option(
+    "--fresh",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Fresh processes of each, for init, first call and memory.",
+)
+@click.option("--image", type=click.Path(path_type=Path), help="A picture in place of the synthetic 640x480 frame.")
+@click.option(
+    "--spec", type=click.Path(path_type=Path), help="ModelSpec of a third-party .tflite or .onnx that carries none."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the record to this .json file.")
+@click.option("--no-values", is_flag=True, help="Leave the single measured values out of the record.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def command(
+    model: str,
+    variant: str,
+    backend: str,
+    threads: str,
+    iterations: int | None,
+    seconds: float | None,
+    warmup: int,
+    fresh: int,
+    image: Path | None,
+    spec: Path | None,
+    out: Path | None,
+    no_values: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure latency by variant, backend and threads; writes a record.
+
+    All combinations take turns in one process, so that what disturbs the machine hits them alike. MODEL is a bundle,
+    a model file, or `default`.
+    """
+    from onsight_benchmarks.latency import bench
+
+    if out is not None and out.suffix != ".json":
+        raise UsageError(f"--out must name a .json file, not {out}")
+    with _bar() as tell:
+        record = bench(
+            model,
+            variants=_names(variant, "--variant"),
+            backends=_names(backend, "--backend"),
+            threads=_counts(threads),
+            iterations=iterations,
+            seconds=seconds,
+            warmup=warmup,
+            fresh=fresh,
+            image=image,
+            spec=spec,
+            seed=seed,
+            values=not no_values,
+            progress=tell,
+        )
+    if out is not None:
+        record.save(out)
+    if as_json:
+        print_json(record.to_json())
+    _print_notes(record, out, to_stderr=as_json, table=not as_json)
+
+
+class _bar:
+    """A progress bar on stderr; the callable it yields moves it."""
+
+    def __enter__(self) -> Callable[[str, float], None]:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("opening", total=1.0)
+        self._progress.start()
+
+        def tell(what: str, share: float) -> None:
+            self._progress.update(self._task, description=what, completed=min(share, 1.0))
+
+        return tell
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+
+def _print_notes(record: Record, out: Path | None, *, to_stderr: bool, table: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    if table:
+        wide = None if sys.stdout.isatty() else 120  # a pipe has no width; cut names would be of no use there
+        Console(width=wide).print(latency_table(record))
+    for one in record.comparisons:
+        if table and one.stage == "inference":
+            whole = next(
+                other.ratio
+                for other in record.comparisons
+                if (other.of, other.to, other.stage) == (one.of, one.to, "end_to_end")
+            )
+            console.print(
+                f"{one.of} takes {one.ratio} of the inference time of {one.to}; with pre- and postprocessing {whole}"
+            )
+    for backend, reason in dict.fromkeys((one.backend, one.reason) for one in record.skipped):
+        variants = ", ".join(o.variant for o in record.skipped if (o.backend, o.reason) == (backend, reason))
+        console.print(escape(f"skipped {backend} ({variants}): {reason}"))
+    for reason in record.invalid_because:
+        console.print(f"[yellow]not valid:[/yellow] {escape(reason)}")
+    if out is not None:
+        console.print(f"record: {escape(str(out))}")
+
+
+def latency_table(record: Record) -> object:
+    """A rich table of a record's measurements; times in milliseconds, memory in MiB."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="latency of one 640x480 frame, ms",
+        caption="p50, p90, p99: end to end; inference: p50; init, first, RSS: in a fresh process",
+    )
+    for name in ("variant", "backend", "threads"):
+        table.add_column(name, justify="right" if name == "threads" else "left", no_wrap=True)
+    for name in ("p50", "p90", "p99", "inference", "fps", "init", "first", "RSS MiB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in record.measurements:
+        table.add_row(*_row(one))
+    return table
+
+
+def _row(one: Measurement) -> list[str]:
+    whole, inference = one.latency_ms["end_to_end"], one.latency_ms["inference"]
+    assert whole is not None and inference is not None  # every latency record has these stages
+
+    def shown(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    return [
+        one.model.variant,
+        one.backend.name,
+        str(one.backend.threads),
+        *(f"{value:.3f}" for value in (whole.p50, whole.p90, whole.p99, inference.p50)),
+        f"{one.throughput_fps:.0f}",
+        shown(one.init_ms, 1),
+        shown(one.first_ms, 2),
+        shown(one.rss_mib, 0),
+    ]
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"{option} needs at least one name, or all")
+    return names
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--threads needs numbers such as 1,2, not {text!r}") from error
+    if min(counts) < 1:
+        raise UsageError(f"--threads needs numbers of at least 1, not {text!r}")
+    return counts
