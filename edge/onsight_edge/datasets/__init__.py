@@ -5,6 +5,7 @@ cameras, and `onsight collect`. Fetching a public set over the network is traini
 """
 
 from onsight_edge.datasets.dataset import Dataset, LeftOut, Split
-from onsight_edge.datasets.load import load_dataset
+from onsight_edge.datasets.load import calibration_images, load_dataset
+from onsight_edge.datasets.named import NAMED, cached_path
 
-__all__ = ["Dataset", "LeftOut", "Split", "load_dataset"]
+__all__ = ["NAMED", "Dataset", "LeftOut", "Split", "cached_path", "calibration_images", "load_dataset"]

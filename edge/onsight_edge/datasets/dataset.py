@@ -54,10 +54,13 @@ class Dataset:
         uri: what `load_dataset` was given, absolute where it is a path, so that it can be loaded again.
         classes: in label order; class folders are sorted by name.
         train, validation, test: disjoint. The validation part was taken out of the training part, stratified and
-            seeded; never out of test.
+            seeded; never out of test. Their arrays may be read-only: those of cached sets are mapped from the file.
         left_out: files that could not be used.
-        duplicates: (name in one split, name in another) of byte-equal pictures that stand in two splits.
-        sha256: digest of the pixels and labels of all splits together.
+        duplicates: (name in one split, name in another) of pictures that are equal pixel for pixel.
+        sha256: digest of the pixels and labels that were read, of how they were split, and of the size and colour
+            they were brought to: equal ones mean equal data.
+        source_sizes: (width, height, pictures) of the files as they were found, the most common first.
+        notes: what else a person should know, one sentence each.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = field(default=())
     sha256: str = ""
+    source_sizes: tuple[tuple[int, int, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def size_wh(self) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,7 @@ def check(named: NamedSet, arrays: Mapping[str, NDArray[np.uint8]], where: str) 
             array = arrays[key]
             if array.shape != shape or array.dtype != np.uint8:
                 raise DataError(f"{where}: {key} is {array.dtype} {array.shape}, expected uint8 {shape}")
-            digests[key] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+            digests[key] = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
             known = named.sha256[key]
             if known is not None and digests[key] != known:
                 raise DataError(
@@ -135,7 +136,8 @@ def write_cache(name: str, arrays: Mapping[str, NDArray[np.uint8]], where: str) 
     digests = check(SETS[name], arrays, where)
     target = cached_path(name)
     with atomic_path(target) as temporary:
-        np.savez(temporary, sha256=np.array([digests[key] for key in ARRAYS]), **{k: arrays[k] for k in ARRAYS})
+        members: dict[str, Any] = {key: arrays[key] for key in ARRAYS}
+        np.savez(temporary, sha256=np.array([digests[key] for key in ARRAYS]), **members)
     return target
 
 
@@ -155,13 +157,11 @@ def read_cache(name: str) -> tuple[dict[str, NDArray[np.uint8]], dict[str, str]]
         if stored != [digests[key] for key in ARRAYS]:
             raise DataError("its content is not what was written")
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, DataError) as error:
-        raise DataError(
-            f"the cached {path} is damaged ({error}): delete it and run: onsight data {name}"
-        ) from error
+        raise DataError(f"the cached {path} is damaged ({error}): delete it and run: onsight data {name}") from error
     return arrays, digests
 
 
-def map_member(path: Path, key: str) -> NDArray[np.generic]:
+def map_member(path: Path, key: str) -> NDArray[Any]:
     """One array of an uncompressed .npz, mapped read-only: no copy, and only pages that are used are read.
 
     Raises:
