@@ -1,0 +1,205 @@
+"""onsight run: classify a camera, a video or a stream, live."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from onsight.main import print_json
+from onsight.options import backend_option, json_option, spec_option, threads_option, variant_option
+from onsight_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from onsight_edge.classifier import Classifier
+    from onsight_edge.live import Policy
+    from onsight_edge.sinks import RunInfo, Sink
+    from onsight_edge.summary import LiveSummary, Percentiles
+
+
+@click.command(name="run")
+@click.argument("model", default="default")
+@click.option(
+    "--source",
+    "uri",
+    required=True,
+    metavar="URI",
+    help="0, /dev/video0, clip.mp4, photo.jpg, folder/, http://..., rtsp://..., dataset://cifar10, synthetic://",
+)
+@variant_option
+@backend_option
+@threads_option
+@spec_option
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Answers scored below it are `unknown`.")
+@click.option("--fps", type=float, help="Ask a camera for this rate; play a file at it as if it were live.")
+@click.option("--size", metavar="WxH", help="Ask a camera for this size; size of synthetic and data set frames.")
+@click.option("--loop", is_flag=True, help="Begin again at the end of a file, a folder or a data set.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after so many seconds.")
+@click.option("--frames", type=click.IntRange(1), help="End after so many classified frames.")
+@click.option(
+    "--policy",
+    type=click.Choice(["auto", "latest", "every"]),
+    default="auto",
+    show_default=True,
+    help="latest drops frames it has no time for, every loses none; auto: latest for live sources.",
+)
+@click.option("--jsonl", metavar="FILE", help="Write each result as a line of JSON; - is standard output.")
+@click.option("--mp4", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated video.")
+@click.option("--window", is_flag=True, help="Show a window; q ends the run.")
+@click.option("--quiet", is_flag=True, help="No status line and no summary.")
+@json_option
+def command(
+    model: str,
+    uri: str,
+    variant: str | None,
+    backend: str,
+    threads: int,
+    spec: Path | None,
+    threshold: float | None,
+    fps: float | None,
+    size: str | None,
+    loop: bool,
+    seconds: float | None,
+    frames: int | None,
+    policy: Policy,
+    jsonl: str | None,
+    mp4: Path | None,
+    window: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Classify a camera, a video or a stream with MODEL, live.
+
+    Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
+    """
+    if as_json and jsonl == "-":
+        raise UsageError("--json and --jsonl - both write to standard output: give --jsonl a file")
+    # signals from here on end the run, also while the model loads
+    with _stop_on_signals() as stop:
+        from onsight_edge.classifier import Classifier
+        from onsight_edge.live import run_live
+        from onsight_edge.sources import open_source
+        from onsight_edge.sources.source import parse_size
+
+        size_wh = None if size is None else parse_size(size)
+        sinks = _sinks(jsonl=jsonl, mp4=mp4, window=window, status=not quiet)
+        # the source first: it fails sooner than a model loads, and says so in one line
+        source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop)
+        with (
+            closing(source),
+            Classifier.open(model, variant=variant, backend=backend, threads=threads, spec=spec) as opened,
+        ):
+            summary = run_live(
+                source,
+                opened if threshold is None else _with_threshold(opened, threshold),
+                sinks,
+                policy=policy,
+                seconds=seconds,
+                frames=frames,
+                stop=stop,
+                on_start=None if quiet else _say_start,
+            )
+    if as_json:
+        print_json(summary.to_json())
+    elif not quiet:
+        _print_summary(summary)
+    failed = [sink for sink in summary.sinks if sink.error is not None]
+    for sink in failed:
+        print(f"onsight: {sink.name}: {sink.error}", file=sys.stderr)
+    return 1 if any(sink.name != "status" for sink in failed) else 0
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second one of the same kind acts as it did before."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _sinks(*, jsonl: str | None, mp4: Path | None, window: bool, status: bool) -> list[Sink]:
+    sinks: list[Sink] = []
+    if jsonl is not None:
+        from onsight_edge.sinks.jsonl import JsonlSink
+
+        sinks.append(JsonlSink(jsonl))
+    if mp4 is not None:
+        from onsight_edge.sinks.mp4 import Mp4Sink
+
+        sinks.append(Mp4Sink(mp4))
+    if window:
+        from onsight_edge.sinks.window import WindowSink
+
+        sinks.append(WindowSink())
+    if status:  # last, so that no status line begins when another sink cannot be opened
+        from onsight_edge.sinks.status import StatusSink
+
+        sinks.append(StatusSink())
+    return sinks
+
+
+def _with_threshold(classifier: Classifier, threshold: float) -> Classifier:
+    return type(classifier)(replace(classifier.spec, threshold=threshold), classifier.backend, classifier.model)
+
+
+def _say_start(info: RunInfo) -> None:
+    size = f" {info.size_wh[0]}x{info.size_wh[1]}" if info.size_wh else ""
+    rate = f" at {info.fps:g} fps" if info.fps else ""
+    print(f"{info.model} on {info.source}{size}{rate}; Ctrl-C ends", file=sys.stderr)
+
+
+def _print_summary(summary: LiveSummary) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    damaged = f", {summary.skipped} damaged" if summary.skipped else ""
+    table.add_row(
+        "frames",
+        f"{summary.classified} classified, {summary.dropped} dropped of {summary.captured}{damaged} "
+        f"in {summary.seconds:.1f} s, {summary.fps:.1f} fps",
+    )
+    table.add_row("frame age", _milliseconds(summary.age_ms))
+    for name, stage in (
+        ("preprocess", summary.preprocess_ms),
+        ("inference", summary.inference_ms),
+        ("postprocess", summary.postprocess_ms),
+    ):
+        table.add_row(name, _milliseconds(stage))
+    if summary.accuracy is not None:
+        table.add_row("accuracy", f"{summary.accuracy:.1%} ({summary.correct} of {summary.judged})")
+    most = list(summary.labels.items())[:5]
+    more = f", and {len(summary.labels) - 5} more" if len(summary.labels) > 5 else ""
+    table.add_row("answers", ", ".join(f"{label} {count}" for label, count in most) + more)
+    for sink in summary.sinks:
+        if sink.name != "status":
+            lost = f", {sink.dropped} dropped" if sink.dropped else ""
+            table.add_row(sink.name, f"{sink.written} written{lost}")
+    Console(stderr=True, highlight=False).print(table)
+
+
+def _milliseconds(values: Percentiles | None) -> str:
+    if values is None:
+        return "-"
+    return f"p50 {values.p50:.2f} ms, p90 {values.p90:.2f}, p99 {values.p99:.2f}"

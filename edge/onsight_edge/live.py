@@ -1,0 +1,189 @@
+"""The live loop: source -> classifier -> sinks. Knows protocols only.
+
+    source thread -> latest-frame slot -> classify, in the calling thread -> a bounded queue and a thread a sink
+
+A frame that the classifier had no time for is dropped where it costs nothing, in the slot; a result that a sink has
+no time for, in that sink's queue. So the age of what is shown is bounded by one frame and one classification,
+however slow a sink is and however long the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.errors import UsageError
+from onsight_edge.frame import Frame, Prediction, Result, Timings
+from onsight_edge.latest import LatestFrame
+from onsight_edge.sinks.sink import RunInfo, Sink
+from onsight_edge.sinks.worker import SinkSummary, SinkWorker
+from onsight_edge.sources.source import Source
+from onsight_edge.spec import ModelSpec
+from onsight_edge.summary import LiveStatistics, LiveSummary
+
+__all__ = ["POLICIES", "LiveSummary", "Policy", "TimedClassifier", "run_live"]
+
+Policy = Literal["auto", "latest", "every"]
+POLICIES: tuple[Policy, ...] = ("auto", "latest", "every")
+_TICK_S = 0.1  # how soon a request to stop is seen while no frame comes
+_DRAIN_S = 3.0  # what sinks get at the end of a live run for what waits in their queues
+_FINISH_S = 15.0  # and then for closing, before they are left behind
+_SOURCE_END_S = 3.0
+
+
+class TimedClassifier(Protocol):
+    """What the loop needs of a Classifier."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is."""
+        ...
+
+    def classify_timed(self, image_bgr: NDArray[np.uint8]) -> tuple[Prediction, Timings]:
+        """Classify one (H, W, 3) uint8 BGR picture."""
+        ...
+
+
+def run_live(
+    source: Source,
+    classifier: TimedClassifier,
+    sinks: Sequence[Sink] = (),
+    *,
+    policy: Policy = "auto",
+    seconds: float | None = None,
+    frames: int | None = None,
+    stop: threading.Event | None = None,
+    on_start: Callable[[RunInfo], None] | None = None,
+) -> LiveSummary:
+    """Classify what `source` delivers until it ends, and hand the results to `sinks`.
+
+    The source and the sinks are closed when this returns or raises. Before the source starts, one black picture is
+    classified, so that no frame pays for a runtime's lazy start.
+
+    Args:
+        source: open; its `read` is called from a thread of its own.
+        classifier: used in the calling thread only.
+        sinks: opened here, before the source is first read; each then runs on its own thread.
+        policy: `latest` drops frames and results that nobody has time for; `every` waits and loses nothing; `auto`
+            is `latest` for live sources and `every` for others.
+        seconds: end after so long.
+        frames: end after so many results.
+        stop: ends the run when set, as do `seconds` and `frames`: cleanly.
+        on_start: called once, with everything open and the source about to start.
+
+    Raises:
+        SinkError: a sink cannot be opened. One that fails later is switched off; the summary names it.
+        SourceError: the source failed; what came before was classified and handed to the sinks, which were closed.
+        UsageError: the policy, `seconds` or `frames` make no sense.
+    """
+    every = _waits(policy, source.live)
+    if (seconds is not None and not seconds > 0) or (frames is not None and frames < 1):
+        source.close()
+        raise UsageError("a run needs at least one frame and more than 0 seconds")
+    stop = threading.Event() if stop is None else stop
+    info = RunInfo(
+        source.uri,
+        source.live,
+        source.fps,
+        source.size_wh,
+        classifier.spec.name,
+        classifier.spec.classes,
+        stop.set,
+    )
+    slot = LatestFrame(wait=every)
+    reader = _Reader(source, slot)
+    statistics = LiveStatistics()
+    workers: list[SinkWorker] = []
+    clean = False
+    try:
+        _open_all(sinks, info)
+        workers = [SinkWorker(sink, wait=every) for sink in sinks]
+        width, height = source.size_wh or classifier.spec.input_size_wh
+        classifier.classify_timed(np.zeros((height, width, 3), np.uint8))
+        if on_start is not None:
+            on_start(info)
+        reader.start()
+        statistics.start()
+        deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        while not stop.is_set() and time.monotonic() < deadline:
+            frame = slot.get(min(_TICK_S, max(0.0, deadline - time.monotonic())))
+            if frame is None:
+                if slot.ended:
+                    break
+                continue
+            prediction, timings = classifier.classify_timed(frame.image_bgr)
+            published_ns = time.monotonic_ns()
+            fps = statistics.note(frame, prediction, timings, published_ns)
+            result = Result(frame, prediction, timings, published_ns, slot.dropped, fps)
+            for worker in workers:
+                worker.offer(result)
+            if frames is not None and statistics.classified >= frames:
+                break
+        statistics.stop()
+        clean = True
+    finally:
+        slot.close()
+        source.close()
+        reader.join()
+        ended = _close_all(workers, None if every and clean else _DRAIN_S)
+    if reader.error is not None:
+        raise reader.error
+    return statistics.summary(captured=reader.delivered, dropped=slot.dropped, skipped=source.skipped, sinks=ended)
+
+
+class _Reader:
+    """Moves frames from a source into the slot until either ends."""
+
+    def __init__(self, source: Source, slot: LatestFrame) -> None:
+        self.delivered = 0
+        self.error: Exception | None = None
+        self._source, self._slot = source, slot
+        self._thread = threading.Thread(target=self._run, name="source", daemon=True)
+        self._started = False
+
+    def start(self) -> None:
+        self._started = True
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the thread, but not for ever: a driver may hang."""
+        if self._started:
+            self._thread.join(_SOURCE_END_S)
+
+    def _run(self) -> None:
+        frame: Frame | None
+        try:
+            while (frame := self._source.read()) is not None:
+                if not self._slot.put(frame):
+                    return
+                self.delivered += 1
+        except Exception as error:  # raised again in the calling thread
+            self.error = error
+        finally:
+            self._slot.close()
+
+
+def _waits(policy: str, live: bool) -> bool:
+    if policy not in POLICIES:
+        raise UsageError(f"the policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+    return policy == "every" or (policy == "auto" and not live)
+
+
+def _open_all(sinks: Sequence[Sink], info: RunInfo) -> None:
+    with contextlib.ExitStack() as opened:
+        for sink in sinks:
+            sink.open(info)
+            opened.callback(sink.close)
+        opened.pop_all()  # all of them: they stay open
+
+
+def _close_all(workers: Sequence[SinkWorker], drain_s: float | None) -> tuple[SinkSummary, ...]:
+    for worker in workers:  # all first, so that they finish side by side
+        worker.close(drain_s)
+    return tuple(worker.join(None if drain_s is None else drain_s + _FINISH_S) for worker in workers)

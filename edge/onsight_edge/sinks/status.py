@@ -1,0 +1,88 @@
+"""The status line: what the model sees now, how fast, how fresh. On standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from onsight_edge.frame import Result
+from onsight_edge.sinks.sink import RunInfo
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+_LINE_EVERY_S = 1.0
+_REFRESH_EVERY_S = 0.1
+
+
+class StatusSink:
+    """One line that renews itself ten times a second on a terminal; elsewhere one plain line a second."""
+
+    name = "status"
+    wants_image = False
+    backlog = 1
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to `stream`, by default standard error."""
+        self._stream = sys.stderr if stream is None else stream
+        self._live: Live | None = None
+        self._last_s = 0.0
+        self._last: Result | None = None
+
+    def open(self, info: RunInfo) -> None:
+        """Begin the line."""
+        if not self._stream.isatty():
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(file=self._stream), auto_refresh=False, transient=False)
+        self._live.start()
+
+    def write(self, result: Result) -> None:
+        """Show a result, unless the line is too young to be renewed."""
+        self._last = result
+        now = time.monotonic()
+        if now - self._last_s < (_LINE_EVERY_S if self._live is None else _REFRESH_EVERY_S):
+            return
+        self._last_s = now
+        if self._live is None:
+            print(plain_line(result), file=self._stream, flush=True)
+        else:
+            self._live.update(_styled(result), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last state standing."""
+        if self._live is not None:
+            if self._last is not None:
+                self._live.update(_styled(self._last), refresh=True)
+            self._live.stop()
+
+
+def plain_line(result: Result) -> str:
+    """`cat 0.93  29.9 fps  age 4.1 ms  dropped 0  frame 120`, and the truth where it is known."""
+    line = (
+        f"{result.prediction.label} {result.prediction.score:.2f}  {result.fps:.1f} fps  "
+        f"age {result.age_ms:.1f} ms  dropped {result.dropped}  frame {result.frame.index}"
+    )
+    return line if result.frame.truth is None else f"{line}  truth {result.frame.truth}"
+
+
+def _styled(result: Result) -> Text:
+    from rich.text import Text
+
+    prediction = result.prediction
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{prediction.label:<14}", style="bold dim" if prediction.rejected else "bold green")
+    filled = round(10 * min(max(prediction.score, 0.0), 1.0))
+    text.append("━" * filled, style="green").append("━" * (10 - filled), style="bright_black")
+    text.append(f" {prediction.score:.2f}")
+    for name, value in (("fps", f"{result.fps:.1f}"), ("age", f"{result.age_ms:.1f} ms")):
+        text.append(f"   {name} ", style="dim").append(value)
+    text.append("   dropped ", style="dim").append(str(result.dropped), style="yellow" if result.dropped else "")
+    if result.frame.truth is not None:
+        right = result.frame.truth == prediction.label
+        text.append("   truth ", style="dim").append(result.frame.truth, style="green" if right else "red")
+    return text

@@ -1,0 +1,84 @@
+"""A window that shows what the camera sees, with the answer drawn into it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import cv2
+
+from onsight_edge.errors import SinkError
+from onsight_edge.frame import Result
+from onsight_edge.overlay import draw
+from onsight_edge.sinks.sink import RunInfo
+
+_ESCAPE = 27
+
+
+class WindowSink:
+    """Shows results in a window of OpenCV's; q, Esc or closing it ends the run."""
+
+    name = "window"
+    wants_image = True
+    backlog = 1
+
+    def __init__(self) -> None:
+        self._title = "onsight"
+        self._shown = False
+        self._stop = RunInfo("", False, None, None, "", ()).request_stop
+
+    def open(self, info: RunInfo) -> None:
+        """See whether a window can be shown.
+
+        Raises:
+            SinkError: there is no display, or OpenCV was built without windows.
+        """
+        if problem := missing_for_window(cv2.getBuildInformation(), dict(os.environ), sys.platform):
+            raise SinkError(problem)
+        self._title = f"onsight: {info.model} on {info.source} (q ends)"
+        self._stop = info.request_stop
+
+    def write(self, result: Result) -> None:
+        """Show one frame.
+
+        Raises:
+            SinkError: the display went away.
+        """
+        try:
+            if self._shown and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+                self._stop()
+                return
+            cv2.imshow(self._title, draw(result.frame.image_bgr, result))
+            self._shown = True
+            if cv2.waitKey(1) & 0xFF in (ord("q"), _ESCAPE):
+                self._stop()
+        except cv2.error as error:
+            raise SinkError(f"the window failed: {str(error).splitlines()[0]}") from error
+
+    def close(self) -> None:
+        """Close the window."""
+        if self._shown:
+            try:
+                cv2.destroyWindow(self._title)
+            except cv2.error:
+                return  # closed by hand already
+
+
+def missing_for_window(build: str, environment: dict[str, str], platform: str) -> str | None:
+    """What a window lacks here, as one line that says what to do; None when nothing.
+
+    Args:
+        build: `cv2.getBuildInformation()`.
+        environment: the process's variables.
+        platform: `sys.platform`.
+    """
+    match = re.search(r"^\s*GUI:\s*(.*)$", build, re.MULTILINE)
+    windowed = match is not None and match[1].strip().upper() != "NONE"
+    display = platform != "linux" or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    lacking = []
+    if not display:
+        lacking.append("a display (neither $DISPLAY nor $WAYLAND_DISPLAY is set)")
+    if not windowed:
+        lacking.append("an OpenCV with windows (pip uninstall opencv-python-headless && pip install opencv-python)")
+    return f"a window needs {' and '.join(lacking)}" if lacking else None

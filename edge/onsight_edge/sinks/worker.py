@@ -1,0 +1,144 @@
+"""Runs a sink on a thread of its own behind a bounded queue, so that no sink can slow the classifier."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from onsight_edge.errors import OnsightError
+from onsight_edge.frame import Result
+from onsight_edge.sinks.sink import Sink
+
+_NO_IMAGE = np.empty((0, 0, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSummary:
+    """What became of one sink.
+
+    Attributes:
+        name: the sink's.
+        written: results it took.
+        dropped: results it never saw because it was too slow, had failed, or had no time left at the end.
+        error: why it was switched off, or None.
+        age_ms: how old the last picture was when its result reached the sink, waiting in the queue included.
+        age_after_5s_ms: the same of the first result that reached it 5 s or more after the first.
+    """
+
+    name: str
+    written: int
+    dropped: int
+    error: str | None
+    age_ms: float | None
+    age_after_5s_ms: float | None
+
+
+class SinkWorker:
+    """Feeds one open sink.
+
+    With `wait` false (live sources) a full queue loses its oldest result; with `wait` true (files) `offer` waits for
+    room, so that nothing is lost. A sink that raises is closed and switched off; the run goes on.
+    """
+
+    def __init__(self, sink: Sink, *, wait: bool) -> None:
+        """Start the thread; `sink` is open and belongs to the worker from now on."""
+        self.sink = sink
+        self._wait = wait
+        self._queue: deque[Result] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._deadline = float("inf")
+        self._error: str | None = None
+        self._written = self._dropped = 0
+        self._first_ns: int | None = None
+        self._age_ms: float | None = None
+        self._age_after_5s_ms: float | None = None
+        self._thread = threading.Thread(target=self._run, name=f"sink {sink.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def error(self) -> str | None:
+        """Why the sink was switched off, or None."""
+        return self._error
+
+    def offer(self, result: Result) -> None:
+        """Hand over a result; returns at once unless the worker waits for room."""
+        if not self.sink.wants_image:
+            result = replace(result, frame=replace(result.frame, image_bgr=_NO_IMAGE))
+        with self._changed:
+            while self._wait and len(self._queue) >= self.sink.backlog and self._error is None:
+                self._changed.wait()
+            if self._error is not None or self._closing:
+                self._dropped += 1
+                return
+            if len(self._queue) >= self.sink.backlog:
+                self._queue.popleft()
+                self._dropped += 1
+            self._queue.append(result)
+            self._changed.notify_all()
+
+    def close(self, drain_s: float | None = None) -> None:
+        """No more results: let the sink write what waits for at most `drain_s` seconds (None: all of it).
+
+        Returns before the sink is done; `join` waits for it.
+        """
+        with self._changed:
+            self._closing = True
+            self._deadline = float("inf") if drain_s is None else time.monotonic() + drain_s
+            self._changed.notify_all()
+
+    def join(self, timeout_s: float | None = None) -> SinkSummary:
+        """Wait for the sink to finish; one that does not within `timeout_s` is left behind and reported."""
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._error = self._error or f"did not finish within {timeout_s:g} s"
+        return SinkSummary(
+            self.sink.name, self._written, self._dropped, self._error, self._age_ms, self._age_after_5s_ms
+        )
+
+    def _run(self) -> None:
+        try:
+            while (result := self._next()) is not None:
+                self._note_age(result)
+                self.sink.write(result)
+                self._written += 1
+        except Exception as error:
+            self._fail(error)
+        try:
+            self.sink.close()
+        except Exception as error:
+            self._fail(error)
+
+    def _next(self) -> Result | None:
+        with self._changed:
+            while not self._queue:
+                if self._closing:
+                    return None
+                self._changed.wait()
+            if time.monotonic() > self._deadline:
+                self._dropped += len(self._queue)
+                self._queue.clear()
+                return None
+            result = self._queue.popleft()
+            self._changed.notify_all()
+            return result
+
+    def _note_age(self, result: Result) -> None:
+        now = time.monotonic_ns()
+        self._age_ms = (now - result.frame.captured_ns) / 1e6
+        if self._first_ns is None:
+            self._first_ns = now
+        elif self._age_after_5s_ms is None and now - self._first_ns >= 5e9:
+            self._age_after_5s_ms = self._age_ms
+
+    def _fail(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, OnsightError) else f"{type(error).__name__}: {error}"
+        with self._changed:
+            self._error = self._error or text  # the first one is the cause
+            self._dropped += len(self._queue)
+            self._queue.clear()
+            self._changed.notify_all()

@@ -1,0 +1,87 @@
+"""open_source: from a URI to an open Source. A kind's module is imported only when one of its kind is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onsight_edge.errors import SourceError, UsageError
+from onsight_edge.images import SUFFIXES
+from onsight_edge.sources.source import Source, check_fps
+
+KINDS = (
+    "a camera (0, /dev/video0), a video file, a picture or a folder of pictures, "
+    "http://, https://, rtsp://, dataset:// or synthetic://"
+)
+
+
+def open_source(
+    uri: str,
+    *,
+    fps: float | None = None,
+    size_wh: tuple[int, int] | None = None,
+    loop: bool = False,
+) -> Source:
+    """Open the camera, file or stream that `uri` names; docs/live.md lists them all.
+
+    Args:
+        uri: `0`, `/dev/video0`, `clip.mp4`, `folder/`, `http://host/stream`, `dataset://cifar10`, `synthetic://` ...
+        fps: asked of a camera; paces a file as if it were live; a set's and a synthetic source's rate.
+        size_wh: width and height in pixels, asked of a camera; a set's and a synthetic source's frame size.
+        loop: begin again at the end, for all that ends.
+
+    Raises:
+        SourceError: it is not there or cannot be read.
+        UsageError: the URI or an option makes no sense for this kind of source.
+    """
+    if fps is not None:
+        check_fps(fps)
+    scheme, separator, _ = uri.partition("://")
+    scheme = scheme.lower() if separator else ""
+    if uri.isdecimal() or uri.startswith("/dev/video"):
+        _refuse(uri, loop=loop)
+        from onsight_edge.sources.camera import open_camera
+
+        return open_camera(uri, fps=fps, size_wh=size_wh)
+    if scheme in ("http", "https"):
+        _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
+        from onsight_edge.sources.mjpeg import MjpegSource
+
+        return MjpegSource(uri)
+    if scheme in ("rtsp", "rtsps"):
+        _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
+        from onsight_edge.sources.rtsp import open_rtsp
+
+        return open_rtsp(uri)
+    if scheme == "dataset":
+        from onsight_edge.sources.dataset import open_dataset_source
+
+        return open_dataset_source(uri, fps=fps, size_wh=size_wh, loop=loop)
+    if scheme == "synthetic":
+        _refuse(uri, loop=loop)
+        from onsight_edge.sources.synthetic import open_synthetic
+
+        return open_synthetic(uri, fps=fps, size_wh=size_wh)
+    if scheme and scheme != "file":
+        raise UsageError(f"no source is called {scheme}://; a source is {KINDS}")
+    return _open_file(uri.removeprefix("file://"), fps, size_wh, loop)
+
+
+def _open_file(name: str, fps: float | None, size_wh: tuple[int, int] | None, loop: bool) -> Source:
+    _refuse(name, size_wh=size_wh)
+    path = Path(name).expanduser()
+    if not name or not path.exists():
+        raise SourceError(f"there is no {name!r}; a source is {KINDS}")
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        from onsight_edge.sources.pictures import PicturesSource
+
+        return PicturesSource(path, fps=fps, loop=loop)
+    from onsight_edge.sources.video import VideoSource
+
+    return VideoSource(path, fps=fps, loop=loop)
+
+
+def _refuse(uri: str, *, fps: float | None = None, size_wh: tuple[int, int] | None = None, loop: bool = False) -> None:
+    # an option that would silently do nothing is a wrong call
+    for given, flag in ((fps is not None, "--fps"), (size_wh is not None, "--size"), (loop, "--loop")):
+        if given:
+            raise UsageError(f"{flag} does nothing for {uri}: leave it out")
