@@ -1,0 +1,148 @@
+"""`onsight export`: a run becomes a bundle of checked TFLite and ONNX files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from onsight.main import print_json
+from onsight.options import json_option
+from onsight_edge.datasets import NAMED, cached_path
+
+if TYPE_CHECKING:
+    from onsight_export.report import ExportReport
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--quant",
+    default="all",
+    show_default=True,
+    metavar="LIST",
+    help="Variants, comma-separated: all; tflite-float32, tflite-float16, tflite-dynamic, tflite-int8, "
+    "onnx-float32, onnx-int8; or in short int8 (both formats), tflite (all of them) and so on.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Percentage points of accuracy a variant may lose against Keras; more, and no bundle is written.",
+)
+@click.option(
+    "--calibration",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Training pictures, balanced over the classes, that the int8 variants are calibrated on.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Which training pictures those are.")
+@click.option("--opset", type=click.IntRange(13, 18), default=17, show_default=True, help="Of the ONNX files.")
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder [default: RUN.bundle beside RUN].")
+@click.option("--data", help="Where the run's data set is now, if it was moved: a folder or an .npz file.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Check on N of the test pictures only, evenly spread; the report says so.",
+)
+@json_option
+def command(
+    run: Path,
+    quant: str,
+    max_drop: float,
+    calibration: int,
+    seed: int,
+    opset: int,
+    out: Path | None,
+    data: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Quantize RUN, a folder that `onsight train` wrote, to TFLite and ONNX; writes a checked bundle.
+
+    Every file is run over the data set's test pictures as a device runs it, and compared with Keras.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    from onsight_export.export import ExportOptions, default_out, export_run
+    from onsight_export.run import open_run
+    from onsight_export.variants import parse_quant
+
+    options = ExportOptions(
+        variants=parse_quant(quant),
+        max_drop_points=max_drop,
+        calibration=calibration,
+        seed=seed,
+        opset=opset,
+        limit=limit or 0,
+        data=data,
+        command=shlex.join(["onsight", *sys.argv[1:]]),
+    )
+    out = out or default_out(run)
+    _fetch_if_named(data or open_run(run).data["uri"])
+    # a descriptor of its own: the libraries' chatter on 2 is caught while they work
+    with os.fdopen(os.dup(2), "w") as terminal:
+        console = Console(file=terminal)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def show(stage: str, done: int, total: int) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bars.add_task(stage)
+                bars.update(tasks[stage], completed=done, total=total)
+
+            report = export_run(run, out, options, show)
+    if as_json:
+        print_json({"bundle": str(out), **report.to_json()})
+    else:
+        _print(report, out)
+
+
+def _fetch_if_named(uri: str) -> None:
+    if uri in NAMED and not cached_path(uri).exists():
+        from onsight_train.fetch import fetch
+
+        fetch(uri)
+
+
+def _print(report: ExportReport, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    every = report.dataset["test_pictures"]
+    pictures = f"{report.pictures} test pictures"
+    if report.pictures < every:
+        pictures = f"{report.pictures} of {every} test pictures only"
+    table = Table(title=f"{report.name} on {report.dataset['name']}, {pictures}")
+    table.add_column("variant")
+    for name in ("accuracy %", "95 % interval", "loss, points", "agrees %", "largest diff.", "KB"):
+        table.add_column(name, justify="right")
+    low, high = report.keras["interval"]
+    table.add_row(
+        "Keras", f"{100 * report.keras['accuracy']:.2f}", f"{100 * low:.1f}..{100 * high:.1f}", "", "", "", ""
+    )
+    for each in report.variants:
+        low, high = each.interval
+        table.add_row(
+            each.variant,
+            f"{100 * each.accuracy:.2f}",
+            f"{100 * low:.1f}..{100 * high:.1f}",
+            f"{each.drop_points:+.2f}",
+            f"{100 * each.agreement:.2f}",
+            f"{each.largest_difference:.2g}",
+            f"{each.bytes / 1000:.0f}",
+        )
+    console.print(table)
+    console.print(f"wrote {out}", highlight=False, soft_wrap=True)

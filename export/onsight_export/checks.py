@@ -1,0 +1,158 @@
+"""Is a converted file the network it was made of? Asked of the finished file, through what executes it on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.classifier import Classifier
+from onsight_edge.errors import ModelError
+from onsight_edge.files import sha256_bytes
+from onsight_edge.frame import TensorInfo
+from onsight_edge.metrics import correct, wilson
+from onsight_export.quiet import quiet
+from onsight_export.report import VariantReport
+from onsight_export.variants import Variant
+
+_CHUNK = 100
+_SUM_TOLERANCE = 1e-3
+_LEAST_SPREAD = 0.05
+
+
+def check_file(
+    path: Path,
+    variant: Variant,
+    *,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    reference: NDArray[np.float32],
+    weights: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> VariantReport:
+    """Run a finished file over the test pictures and hold it against Keras.
+
+    Args:
+        path: the file, as it will stand in the bundle.
+        variant: what it is meant to be.
+        pixels: (N, height, width, channels) uint8.
+        labels: (N,) class positions.
+        reference: (N, classes) Keras's scores of the same pictures.
+        weights: how many numbers the network's kernels hold; see `kernel_weights`.
+        progress: called with pictures done and in all.
+
+    Raises:
+        ModelError: the file cannot be the network: too small for its weights, another input than contracted,
+            constant, not probabilities, or further from Keras than its number format explains.
+    """
+    data = path.read_bytes()
+    least = weights * variant.bytes_a_weight
+    if len(data) < least:
+        raise ModelError(
+            f"{variant.name}: the conversion lost the weights: {len(data)} bytes, and {weights} weights take {least}"
+        )
+    with quiet():  # LiteRT announces its delegate on stderr
+        opened = Classifier.open(path)
+    with opened as classifier:
+        _check_input(variant, classifier.backend.input)
+        scores = np.empty_like(reference)
+        for at in range(0, len(pixels), _CHUNK):
+            scores[at : at + _CHUNK] = classifier.scores(pixels[at : at + _CHUNK])
+            progress(min(at + _CHUNK, len(pixels)), len(pixels))
+        tensors = (classifier.backend.input, classifier.backend.output)
+        backend = f"{classifier.backend.name} {classifier.backend.version}"
+    check_scores(variant, scores, reference, tensors[1])
+    difference = np.abs(scores - reference)
+    right, total = correct(scores, labels), len(labels)
+    low, high = wilson(right, total)
+    return VariantReport(
+        variant=variant.name,
+        file=path.name,
+        sha256=sha256_bytes(data),
+        bytes=len(data),
+        backend=backend,
+        input=_tensor(tensors[0]),
+        output=_tensor(tensors[1]),
+        correct=right,
+        accuracy=right / total,
+        interval=(low, high),
+        drop_points=round(100 * (correct(reference, labels) - right) / total, 6),
+        agreement=float((scores.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+    )
+
+
+def check_scores(
+    variant: Variant, scores: NDArray[np.float32], reference: NDArray[np.float32], output: TensorInfo
+) -> None:
+    """Whether scores can be this network's at all; how good they are is `--max-drop`'s question.
+
+    Raises:
+        ModelError: not finite, not probabilities, constant, or a float variant far from Keras.
+    """
+    if not np.isfinite(scores).all():
+        raise ModelError(f"{variant.name}: its scores are not finite numbers on the test pictures")
+    # a quantized output rounds every score by up to half a step
+    tolerance = _SUM_TOLERANCE + scores.shape[1] * output.scale / 2
+    off = float(np.abs(scores.sum(axis=1) - 1).max())
+    if off > tolerance:
+        raise ModelError(
+            f"{variant.name}: its scores are not probabilities: a sum is {off:.4f} away from 1; "
+            f"does the network end in a softmax, and does spec.json say what its output is?"
+        )
+    spread, wanted = (float((s.max(axis=0) - s.min(axis=0)).max()) for s in (scores, reference))
+    if spread < _LEAST_SPREAD * wanted:
+        raise ModelError(
+            f"{variant.name}: it answers the same for every picture (scores vary by {spread:.4f}, "
+            f"Keras's by {wanted:.4f})"
+        )
+    difference = float(np.abs(scores - reference).max())
+    if variant.largest_difference is not None and difference > variant.largest_difference:
+        raise ModelError(
+            f"{variant.name}: a score is {difference:.6f} away from Keras's, at most "
+            f"{variant.largest_difference} is what its number format explains"
+        )
+
+
+def check_drops(reports: list[VariantReport], max_drop_points: float, pictures: int) -> None:
+    """Whether every variant kept its accuracy.
+
+    Raises:
+        ModelError: one lost more than was allowed; the message names each that did.
+    """
+    lost = [report for report in reports if report.drop_points > max_drop_points]
+    if lost:
+        each = ", ".join(f"{report.variant} loses {report.drop_points:.2f}" for report in lost)
+        raise ModelError(
+            f"{each} points of accuracy against Keras on {pictures} test pictures, more than --max-drop "
+            f"{max_drop_points:g} allows: no bundle was written; leave it out with --quant, calibrate on more "
+            f"pictures with --calibration, or allow it with --max-drop"
+        )
+
+
+def kernel_weights(model: Any) -> int:
+    """How many numbers a Keras network's kernels hold: what no conversion may fold away, as it does with biases."""
+    return sum(int(np.prod(weight.shape)) for weight in model.weights if len(weight.shape) >= 2)
+
+
+def _check_input(variant: Variant, tensor: TensorInfo) -> None:
+    """Contract 1: raw pixels in."""
+    found = (tensor.dtype, tensor.scale, tensor.zero_point)
+    if variant.model_format == "onnx":
+        wanted: tuple[str, float, int] = ("uint8", 0.0, 0)
+    else:
+        wanted = ("uint8", 1.0, 0) if variant.quantization == "int8" else ("float32", 0.0, 0)
+    if found != wanted:
+        raise ModelError(
+            f"{variant.name}: its input is {found[0]} with scale {found[1]} and zero point {found[2]}, "
+            f"not {wanted[0]} with {wanted[1]} and {wanted[2]}: it would not take raw pixels"
+        )
+
+
+def _tensor(info: TensorInfo) -> dict[str, Any]:
+    plain: dict[str, Any] = {"name": info.name, "shape": list(info.shape), "dtype": info.dtype}
+    return plain | ({"scale": info.scale, "zero_point": info.zero_point} if info.quantized else {})

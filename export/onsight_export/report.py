@@ -1,0 +1,99 @@
+"""What an export found out, as it stands in a bundle's `report.json` (docs/bundle.md describes every key)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = 1
+REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantReport:
+    """One variant, checked on the test pictures through the edge package's Classifier.
+
+    Attributes:
+        variant: such as `tflite-int8`.
+        file: its name in the bundle.
+        sha256, bytes: of the file.
+        backend: what executed it, with version.
+        input, output: dtype, and scale and zero point where the tensor is quantized.
+        correct: pictures whose class it found, of `ExportReport.pictures`.
+        accuracy: that as a share, 0..1.
+        interval: Wilson's 95 % interval of `accuracy`.
+        drop_points: Keras's accuracy minus this one, in percentage points; negative where it gained.
+        agreement: share of pictures on which it names the class that Keras names.
+        largest_difference, mean_difference: of the scores from Keras's, absolute, over all pictures and classes.
+    """
+
+    variant: str
+    file: str
+    sha256: str
+    bytes: int
+    backend: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+    correct: int
+    accuracy: float
+    interval: tuple[float, float]
+    drop_points: float
+    agreement: float
+    largest_difference: float
+    mean_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Where the ranges of the integer variants' activations come from.
+
+    Attributes:
+        split: always `train`: ranges taken from test pictures would flatter the test.
+        pictures: how many, class-balanced.
+        seed: of their choice.
+        added: further pictures, which pin the input's scale to 1 and its zero point to 0.
+        method: for each integer variant.
+    """
+
+    split: str
+    pictures: int
+    seed: int
+    added: tuple[str, ...]
+    method: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """A whole export.
+
+    Attributes:
+        onsight: its version.
+        name: the run's.
+        command: as it was typed, empty where export was called from Python.
+        run: SHA-256 of `model.keras`, parameter count.
+        dataset: name, SHA-256, split the variants were checked on, pictures in it.
+        pictures: how many of them were used.
+        keras: the network's own `correct`, `accuracy` and `interval` on the same pictures.
+        max_drop_points: what a variant was allowed to lose.
+        opset: of the ONNX files.
+        calibration: None where no integer variant was asked for.
+        variants: one each, in the order they were made.
+        versions: of Python and the libraries.
+    """
+
+    onsight: str
+    name: str
+    command: str
+    run: dict[str, Any]
+    dataset: dict[str, Any]
+    pictures: int
+    keras: dict[str, Any]
+    max_drop_points: float
+    opset: int
+    calibration: Calibration | None
+    variants: tuple[VariantReport, ...]
+    versions: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {"schema": SCHEMA, **asdict(self)}

@@ -1,0 +1,77 @@
+"""From a Keras network to .tflite files, by TensorFlow's converter."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.errors import ModelError
+from onsight_edge.spec import ModelSpec
+from onsight_export.quiet import quiet
+from onsight_export.run import import_tensorflow
+from onsight_export.tflite_metadata import add_metadata
+from onsight_export.variants import Variant
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextlib.contextmanager
+def saved_model(model: keras.Model) -> Iterator[Path]:
+    """Yield a folder with `model` as a SavedModel that takes one picture, the converter's surest way in.
+
+    `TFLiteConverter.from_concrete_functions` takes the same network without complaint and leaves the weights out.
+    The batch is fixed at 1, which is what a device runs: a free one makes the converter compute `Flatten`'s shape
+    in the graph (three operators that no accelerator takes), and splits the network into two delegated parts.
+    """
+    tf = import_tensorflow()
+    signature = [tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="image")]
+    with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
+        with quiet():
+            model.export(folder, verbose=False, input_signature=signature)
+        yield Path(folder)
+
+
+def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArray[np.uint8] | None) -> bytes:
+    """One .tflite file with its metadata.
+
+    Args:
+        folder: what `saved_model` yields.
+        variant: a `tflite-` one.
+        spec: travels in the file.
+        calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int8`.
+
+    Raises:
+        ModelError: the converter refused; its own words stand on stderr.
+    """
+    tf = import_tensorflow()
+    try:
+        with quiet():
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+            _configure(converter, tf, variant.quantization, calibration)
+            data: bytes = converter.convert()
+    except Exception as error:  # the converter raises ValueError, RuntimeError and classes of its own
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{variant.name}: TensorFlow's converter failed: {reason}") from error
+    return add_metadata(data, spec)
+
+
+def _configure(converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None) -> None:
+    if quantization == "float32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    elif quantization == "int8":
+        assert calibration is not None
+        # the network is fed raw pixels, so that the range 0..255 gives the input scale 1 and zero point 0
+        converter.representative_dataset = lambda: ([picture[np.newaxis].astype(np.float32)] for picture in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        converter.inference_output_type = tf.uint8
