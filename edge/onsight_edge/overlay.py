@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,7 @@ _TRACK = (84, 78, 72)
 _WRONG = (90, 90, 255)
 _OPACITY = 0.72
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_ASCII_FONTS = cv2.__version__.startswith("4.")  # from OpenCV 5 on its fonts have all of Unicode
 _SMALLEST = 96  # pixels of the shorter side below which there is room for the label alone
 
 
@@ -79,7 +81,7 @@ def _draw_small(image: NDArray[np.uint8], result: Result, scale: _Scale) -> None
 def _draw_title(image: NDArray[np.uint8], result: Result, scale: _Scale, baseline: int) -> None:
     prediction, margin = result.prediction, scale.unit
     right = image.shape[1] - margin
-    title = _cut(f"{prediction.label}  {prediction.score:.0%}", right - margin, scale.large, scale.thick)
+    title = _cut(f"{prediction.label} {prediction.score:.0%}", right - margin, scale.large, scale.thick)
     colour = _DOUBT if prediction.rejected else _TEXT
     _write(image, title, (margin, baseline), scale.large, colour, scale.thick)
     left = margin + _text_width(title, scale.large, scale.thick) + scale.unit
@@ -127,11 +129,18 @@ def _write(
     colour: tuple[int, int, int],
     thick: int,
 ) -> None:
-    cv2.putText(image, text, origin, _FONT, size, colour, thick, cv2.LINE_AA)
+    cv2.putText(image, _drawable(text), origin, _FONT, size, colour, thick, cv2.LINE_AA)
+
+
+def _drawable(text: str) -> str:
+    if text.isascii() or not _ASCII_FONTS:
+        return text
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return plain.encode("ascii", "replace").decode()
 
 
 def _text_width(text: str, size: float, thick: int) -> int:
-    return int(cv2.getTextSize(text, _FONT, size, thick)[0][0])
+    return int(cv2.getTextSize(_drawable(text), _FONT, size, thick)[0][0])
 
 
 def _cut(text: str, room: int, size: float, thick: int) -> str:

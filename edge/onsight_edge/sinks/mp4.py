@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,11 +14,14 @@ from onsight_edge.errors import OnsightError, SinkError
 from onsight_edge.files import atomic_path
 from onsight_edge.frame import Result
 from onsight_edge.overlay import draw
+from onsight_edge.quiet import quiet_opencv
 from onsight_edge.sinks.sink import RunInfo
 
 FPS_OF_STREAMS = 25.0  # where a stream does not say; frames are repeated to keep real time, so it plays right
 FPS_OF_PICTURES = 2.0
 _LONGEST_GAP_S = 2.0
+_LOOK_EVERY = 30  # frames
+_RESERVE = 8 * 2**20  # bytes left free on the disk: OpenCV does not report a full one, and the index comes last
 
 
 class Mp4Sink:
@@ -42,6 +46,7 @@ class Mp4Sink:
         self._size_wh = (0, 0)
         self._written = 0
         self._start_ns = 0
+        self._look_again_at = 0
 
     def open(self, info: RunInfo) -> None:
         """Make the temporary file.
@@ -64,14 +69,22 @@ class Mp4Sink:
         """Append one annotated frame.
 
         Raises:
-            SinkError: OpenCV cannot write MP4 here.
+            SinkError: OpenCV cannot write MP4 here, or the disk is nearly full; `close` keeps what was written.
         """
+        if self._written >= self._look_again_at:
+            self._look_again_at = self._written + _LOOK_EVERY
+            if shutil.disk_usage(self.path.parent).free < _RESERVE:
+                raise SinkError(
+                    f"cannot write {self.path}: the disk is full"
+                    + (f"; the video ends after {self._written} frames" if self._written else "")
+                )
         image = draw(result.frame.image_bgr, result)
         if self._writer is None:
             self._size_wh = (image.shape[1], image.shape[0])
             self._start_ns = result.frame.captured_ns
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size_wh)
+            with quiet_opencv():
+                self._writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size_wh)
             if not self._writer.isOpened():
                 raise SinkError(f"cannot write {self.path}: this OpenCV has no encoder for MP4 (mp4v)")
         image = _fitted(image, self._size_wh)
@@ -86,11 +99,13 @@ class Mp4Sink:
             SinkError: not all frames are in it, which OpenCV does not report: the disk is full.
         """
         if self._writer is not None:
-            self._writer.release()
+            with quiet_opencv():
+                self._writer.release()
         if not self._written:
             self._discard(SinkError("no frame came"))
             return
-        check = cv2.VideoCapture(str(self._temporary))
+        with quiet_opencv():
+            check = cv2.VideoCapture(str(self._temporary))
         found = round(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
         check.release()
         if found != self._written:

@@ -13,7 +13,7 @@ import cv2
 
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
-from onsight_edge.sources.source import quiet_opencv
+from onsight_edge.quiet import quiet_opencv
 
 
 class CameraSource:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 
 from onsight_edge.errors import SourceError
+from onsight_edge.quiet import quiet_opencv
 from onsight_edge.sources.camera import CameraSource
-from onsight_edge.sources.source import quiet_opencv, without_password
+from onsight_edge.sources.source import without_password
 
 TIMEOUT_MS = 5000
 
@@ -26,5 +27,7 @@ def open_rtsp(uri: str) -> CameraSource:
         )
     if not capture.isOpened():
         capture.release()
-        raise SourceError(f"cannot open {shown}: no video from there (waited up to {TIMEOUT_MS // 1000} s); check address and login")
+        raise SourceError(
+            f"cannot open {shown}: no video from there (waited up to {TIMEOUT_MS // 1000} s); check address and login"
+        )
     return CameraSource(shown, capture)

@@ -1,18 +1,13 @@
-"""What every source is to the live loop, and what they share: pacing, URIs, quiet OpenCV."""
+"""What every source is to the live loop, and what they share: pacing and URIs."""
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import re
 import threading
 import time
-from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
-
-import cv2
 
 from onsight_edge.errors import UsageError
 from onsight_edge.frame import Frame
@@ -159,14 +154,3 @@ def without_password(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
-
-
-@contextlib.contextmanager
-def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and FFmpeg from writing to stderr while a source is opened: the SourceError says it in one line."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own AV_LOG_QUIET; read when it is first used
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)

@@ -11,7 +11,8 @@ import cv2
 
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
-from onsight_edge.sources.source import Pacer, quiet_opencv
+from onsight_edge.quiet import quiet_opencv
+from onsight_edge.sources.source import Pacer
 
 
 class VideoSource:
