@@ -51,16 +51,19 @@ class Watch:
         self._throttled = read_throttled()
         self._load = _load1(root)
         self._started = time.monotonic()
-        self._busy, self._own = busy_seconds(root), time.process_time()
+        self._busy, self._own, self._children = busy_seconds(root), time.process_time(), _children_seconds()
 
-    def stop(self, cores: int) -> tuple[Conditions, tuple[str, ...]]:
+    def stop(self, cores: int, *, children: bool = False) -> tuple[Conditions, tuple[str, ...]]:
         """What it saw, and every reason why the measurement should not count.
 
         Args:
             cores: that this machine has.
+            children: count what ended child processes did as our own work.
         """
         seconds = time.monotonic() - self._started
         busy, own = busy_seconds(self._root), time.process_time() - self._own
+        if children:
+            own += _children_seconds() - self._children
         others: float | None = None
         if busy is not None and self._busy is not None and seconds >= _LEAST_SECONDS:
             others = round(min(max(0.0, busy - self._busy - own) / seconds, cores), 3)
@@ -90,6 +93,11 @@ def busy_seconds(root: Path = _ROOT) -> float | None:
     except (OSError, ValueError):
         return None
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _children_seconds() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _load1(root: Path) -> float | None:
