@@ -33,7 +33,9 @@ def run_child(module: str, arguments: Sequence[str], *, python: str = sys.execut
         for package in (onsight_edge, onsight_benchmarks):
             source = Path(str(package.__file__)).resolve().parent
             (Path(folder) / source.name).symlink_to(source, target_is_directory=True)
-        search = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        # our PYTHONPATH may hold packages built for this interpreter only
+        inherited = os.environ.get("PYTHONPATH") if python == sys.executable else None
+        search = os.pathsep.join(filter(None, (folder, inherited)))
         try:
             done = subprocess.run(
                 [python, "-m", module, *arguments],
