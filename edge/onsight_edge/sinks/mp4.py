@@ -52,12 +52,13 @@ class Mp4Sink:
         """Make the temporary file.
 
         Raises:
-            SinkError: the name does not end in .mp4, or the folder cannot be written to.
+            SinkError: the name does not end in .mp4, the folder cannot be written to, or the disk is full.
         """
         if self.path.suffix.lower() != ".mp4":
             raise SinkError(f"{self.path}: the name of an MP4 must end in .mp4")
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise SinkError(f"cannot write {self.path}: it is a folder, or its folder is not there")
+        self._check_room()
         self._live = info.live
         self._fps = info.fps or (FPS_OF_STREAMS if info.live else FPS_OF_PICTURES)
         try:
@@ -73,11 +74,7 @@ class Mp4Sink:
         """
         if self._written >= self._look_again_at:
             self._look_again_at = self._written + _LOOK_EVERY
-            if shutil.disk_usage(self.path.parent).free < _RESERVE:
-                raise SinkError(
-                    f"cannot write {self.path}: the disk is full"
-                    + (f"; the video ends after {self._written} frames" if self._written else "")
-                )
+            self._check_room()
         image = draw(result.frame.image_bgr, result)
         if self._writer is None:
             self._size_wh = (image.shape[1], image.shape[0])
@@ -118,6 +115,11 @@ class Mp4Sink:
             self._files.close()
         except OnsightError as error:
             raise SinkError(str(error)) from error
+
+    def _check_room(self) -> None:
+        if shutil.disk_usage(self.path.parent).free < _RESERVE:
+            end = f"; the video ends after {self._written} frames" if self._written else ""
+            raise SinkError(f"cannot write {self.path}: the disk is full{end}")
 
     def _discard(self, why: Exception) -> None:
         # atomic_path removes its temporary file when its block ends with an exception

@@ -1,0 +1,246 @@
+"""MJPEG over HTTP, from a real server on loopback that may tear, hang and hang up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onsight_edge.errors import SourceError
+from onsight_edge.frame import Frame
+from onsight_edge.sources import open_source
+from onsight_edge.sources.mjpeg import MjpegSource
+from onsight_edge.sources.multipart import MultipartParser, boundary_of
+from onsight_edge.sources.synthetic import SyntheticSource, read_number
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+QUICK = (0.02, 0.02)
+
+
+def jpegs(count: int) -> list[bytes]:
+    source = SyntheticSource(None, (320, 240), count)
+    encoded = []
+    while (frame := source.read()) is not None:
+        encoded.append(cv2.imencode(".jpg", frame.image_bgr)[1].tobytes())
+    return encoded
+
+
+def part(body: bytes, *, length: bool = True) -> bytes:
+    header = f"Content-Length: {len(body)}\r\n" if length else ""
+    return b"--frame\r\nContent-Type: image/jpeg\r\n" + header.encode() + b"\r\n" + body + b"\r\n"
+
+
+def begin(handler: BaseHTTPRequestHandler, kind: str = "multipart/x-mixed-replace; boundary=frame") -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", kind)
+    handler.end_headers()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], str]]:
+    """Starts a server whose every request is answered by the function given; returns its URL."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    servers = []
+
+    def start(answer: Answer) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                try:
+                    answer(self)
+                except (BrokenPipeError, ConnectionResetError):
+                    return
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/stream"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def until_error(source: MjpegSource) -> tuple[list[Frame], str]:
+    frames: list[Frame] = []
+    try:
+        while (frame := source.read()) is not None:
+            frames.append(frame)
+    except SourceError as error:
+        return frames, str(error)
+    finally:
+        source.close()
+    return frames, ""
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_frames_come_in_order_and_torn_ones_are_counted(serve: Callable[[Answer], str], length: bool) -> None:
+    pictures = jpegs(4)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        bodies = [pictures[0], pictures[1][:1500], b"no picture", pictures[2], b"", pictures[3]]
+        for body in bodies:
+            handler.wfile.write(part(body, length=length))
+        handler.wfile.write(b"--frame--\r\n")
+
+    source = MjpegSource(serve(answer), back_off_s=())
+    frames, error = until_error(source)
+    assert [read_number(f.image_bgr) for f in frames] == [0, 2, 3]
+    assert [f.index for f in frames] == [0, 1, 2]
+    assert source.skipped == 3
+    assert source.live and source.fps is None and source.size_wh == (320, 240)
+    assert "the server ended the stream" in error and "\n" not in error
+
+
+def test_a_stream_that_ends_is_connected_to_again(serve: Callable[[Answer], str]) -> None:
+    picture = jpegs(1)[0]
+    requests = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        requests.append(handler.path)
+        begin(handler)
+        handler.wfile.write(part(picture))
+
+    source = MjpegSource(serve(answer), back_off_s=QUICK)
+    frames = [source.read() for _ in range(5)]
+    source.close()
+    assert all(frames) and [f.index for f in frames if f] == [0, 1, 2, 3, 4]
+    assert len(requests) >= 5 and source.reconnects >= 4  # a picture resets the count of attempts
+
+
+def test_a_server_that_stops_is_one_line_after_the_attempts(serve: Callable[[Answer], str]) -> None:
+    picture = jpegs(1)[0]
+    served = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if served.is_set():
+            handler.send_error(503)
+            return
+        served.set()
+        begin(handler)
+        handler.wfile.write(part(picture) + part(picture)[:400])
+
+    frames, error = until_error(MjpegSource(serve(answer), back_off_s=QUICK))
+    assert len(frames) == 1
+    assert "failed after 1 frames" in error and "did not come back in 2 attempts" in error and "\n" not in error
+
+
+def test_a_silent_stream_times_out(serve: Callable[[Answer], str]) -> None:
+    release = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        handler.wfile.flush()
+        release.wait(20)
+
+    started = time.monotonic()
+    _, error = until_error(MjpegSource(serve(answer), timeout_s=0.2, back_off_s=(0.02,)))
+    release.set()
+    assert "timed out" in error
+    assert time.monotonic() - started < 10
+
+
+def test_close_ends_a_read_that_waits(serve: Callable[[Answer], str]) -> None:
+    release = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        handler.wfile.flush()
+        release.wait(20)
+
+    source = MjpegSource(serve(answer), timeout_s=30)
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(source.read()), daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    source.close()
+    thread.join(5)
+    release.set()
+    assert answers == [None]
+
+
+def test_not_found_and_not_mjpeg_say_what_was_expected(serve: Callable[[Answer], str]) -> None:
+    url = serve(lambda handler: handler.send_error(404))
+    with pytest.raises(SourceError, match="answers 404 Not Found"):
+        open_source(url)
+    url = serve(lambda handler: begin(handler, "text/html"))
+    with pytest.raises(SourceError, match="answers text/html; expected an MJPEG stream"):
+        open_source(url)
+    with pytest.raises(SourceError, match=r"cannot reach http://127\.0\.0\.1:9/: Connection refused"):
+        open_source("http://127.0.0.1:9/")
+    with pytest.raises(SourceError, match="cannot reach http://:"):
+        open_source("http://:bad")
+
+
+def test_a_login_is_sent_and_never_shown(serve: Callable[[Answer], str]) -> None:
+    seen = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers.get("Authorization"))
+        handler.send_error(401)
+
+    url = serve(answer).replace("http://", "http://me:p%40ss@")
+    with pytest.raises(SourceError, match=r"me:\*\*\*@.* answers 401") as caught:
+        open_source(url)
+    assert "p%40ss" not in str(caught.value) and "p@ss" not in str(caught.value)
+    assert seen == ["Basic bWU6cEBzcw=="]
+
+
+# what a body without Content-Length cannot hold
+BODY = st.binary(max_size=60).filter(lambda b: b"--frame" not in b and not b.endswith((b"\r", b"\n")))
+
+
+@given(st.lists(st.tuples(BODY, st.booleans()), max_size=6), st.data())
+def test_parts_are_found_however_the_stream_is_chopped(parts: list[tuple[bytes, bool]], data: st.DataObject) -> None:
+    stream = b"preamble\r\n" + b"".join(part(body, length=length) for body, length in parts) + b"--frame--\r\n"
+    parser = MultipartParser(b"frame")
+    found: list[bytes] = []
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        found += parser.feed(stream[:cut])
+        stream = stream[cut:]
+    assert found == [body for body, _ in parts]
+
+
+def test_bare_newlines_and_quoted_boundaries_are_taken() -> None:
+    assert MultipartParser(b"b").feed(b"--b\nContent-Type: x\n\nBODY\n--b\n") == [b"BODY"]
+    assert boundary_of('multipart/x-mixed-replace; boundary="--my b"') == b"my b"
+    assert boundary_of("Multipart/x-mixed-replace;boundary=abc; x=1") == b"abc"
+    assert boundary_of("image/jpeg") is None
+    assert boundary_of("multipart/x-mixed-replace") is None
+
+
+def test_a_stream_without_measure_is_refused() -> None:
+    with pytest.raises(ValueError, match="announces"):
+        MultipartParser(b"b").feed(b"--b\r\nContent-Length: 99999999999\r\n\r\n")
+    with pytest.raises(ValueError, match="header"):
+        MultipartParser(b"b").feed(b"--b\r\n" + b"x" * 70000)
+    parser = MultipartParser(b"b")
+    for _ in range(50):  # no delimiter at all: nothing is kept
+        assert parser.feed(b"z" * 100_000) == []
+    assert len(parser._buffer) < 1000
+
+
+def test_a_picture_of_another_size_is_followed(serve: Callable[[Answer], str]) -> None:
+    small = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        handler.wfile.write(part(jpegs(1)[0]) + part(small))
+
+    source = MjpegSource(serve(answer), back_off_s=())
+    frames, _ = until_error(source)
+    assert [f.image_bgr.shape for f in frames] == [(240, 320, 3), (48, 64, 3)]
+    assert source.size_wh == (64, 48)
