@@ -51,13 +51,13 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         except DataError:
             pass  # damaged: fetching it again is the cure that the message would name
     failures = []
-    with _workspace(target, _NEEDED_MIB[name]) as folder, reporter(name, progress) as report:
+    with _workspace(target, _NEEDED_MIB[name]) as folder, reporter(f"fetching {name}", progress) as report:
         for label, route in ROUTES[name]:
             try:
                 arrays = route(name, Path(folder), report)
                 report(f"checking and caching {name}", None, None)
                 return write_cache(name, arrays, f"what {label} delivered")
-            except DataError as error:
+            except DataError as error:  # noqa: PERF203
                 failures.append(f"{label}: {error}")
     raise DataError(f"{SETS[name].name} cannot be fetched: {'; '.join(failures)}")
 
@@ -70,8 +70,7 @@ def _workspace(target: Path, needed_mib: int) -> tempfile.TemporaryDirectory[str
         free_mib = shutil.disk_usage(target.parent).free // _MIB
     except OSError as error:
         raise OnsightError(
-            f"cannot write to the cache folder {target.parent}: {error.strerror}; "
-            "set ONSIGHT_CACHE to another folder"
+            f"cannot write to the cache folder {target.parent}: {error.strerror}; set ONSIGHT_CACHE to another folder"
         ) from error
     if free_mib < needed_mib:
         workspace.cleanup()

@@ -1,4 +1,4 @@
-"""Telling a waiting person what a fetch is doing."""
+"""Telling a waiting person what is being done."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Reporter: TypeAlias = Callable[[str, float | None, float | None], None]
 
 
 @contextlib.contextmanager
-def reporter(name: str, visible: bool) -> Iterator[Reporter]:
+def reporter(what: str, visible: bool) -> Iterator[Reporter]:
     """A progress bar on stderr, gone when the block ends; or nothing at all."""
     if not visible:
-        yield lambda what, done, total: None
+        yield lambda doing, done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"fetching {name}", total=None)
+        task = bar.add_task(what, total=None)
 
-        def report(what: str, done: float | None, total: float | None) -> None:
-            bar.update(task, description=what, completed=done or 0, total=total)
+        def report(doing: str, done: float | None, total: float | None) -> None:
+            bar.update(task, description=doing, completed=done or 0, total=total)
 
         yield report
 
