@@ -70,11 +70,11 @@ def open_all(
     location = str(model) if str(model) == "default" else str(Path(model).resolve())
     opened: list[Combination] = []
     skipped: list[Skipped] = []
-    for variant, model_format in _variants(location, variants, spec):
+    for variant, model_format in _variants(str(model), variants, spec):
         for backend, asked in _backends(model_format, backends):
             for count in dict.fromkeys(threads):
                 try:
-                    classifier = Classifier.open(location, variant=variant, backend=backend, threads=count, spec=spec)
+                    classifier = Classifier.open(model, variant=variant, backend=backend, threads=count, spec=spec)
                 except MissingExtraError as error:
                     if asked:
                         skipped.append(Skipped(variant or model_format, backend, str(error)))
@@ -93,16 +93,16 @@ def open_all(
     return opened, skipped
 
 
-def _variants(location: str, asked: Sequence[str], spec: Path | None) -> list[tuple[str | None, str]]:
-    path = DEFAULT_MODEL if location == "default" else Path(location)
+def _variants(model: str, asked: Sequence[str], spec: Path | None) -> list[tuple[str | None, str]]:
+    path = DEFAULT_MODEL if model == "default" else Path(model)
     if not path.is_dir():
         named = [name for name in asked if name != ALL]
-        file = open_model(location, variant=named[0] if named else None, spec=spec)  # refuses a variant of a bare file
+        file = open_model(model, variant=named[0] if named else None, spec=spec)  # refuses a variant of a bare file
         return [(None, file.model_format)]
     if list(asked) == [ALL]:
-        open_model(location, spec=spec)  # says what is wrong with a folder that is no bundle
+        open_model(model, spec=spec)  # says what is wrong with a folder that is no bundle
         return [(name, name.split("-")[0]) for name in Bundle.open(path).variants]
-    return [(name, open_model(location, variant=name).model_format) for name in dict.fromkeys(asked) if name != ALL]
+    return [(name, open_model(model, variant=name).model_format) for name in dict.fromkeys(asked) if name != ALL]
 
 
 def _backends(model_format: str, asked: Sequence[str]) -> list[tuple[str, bool]]:

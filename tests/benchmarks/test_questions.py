@@ -1,0 +1,156 @@
+"""The commands behind the measured promises, run for real but shortly; no figure is judged here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onsight_benchmarks import agreement, frame_age, legacy_env, overhead, report, startup
+from onsight_benchmarks.agreement import share_same
+from onsight_benchmarks.child import run_child
+from onsight_benchmarks.record import save_json
+from onsight_benchmarks.report import Target
+from onsight_benchmarks.tables import markdown
+from onsight_edge.errors import BenchmarkError, OnsightError, UsageError
+
+
+def test_overhead_against_a_bare_script(tmp_path: Path) -> None:
+    found = overhead.measure(iterations=30)
+    assert found.kind == "overhead"
+    assert {name: one.count for name, one in found.results["latency_ms"].items()} == {
+        "classify": 30,
+        "bare": 30,
+        "bare_rgb": 30,
+    }
+    ratio = found.results["ratio_to_bare"]
+    assert 0 < ratio.low <= ratio.median <= ratio.high
+    assert [(one.measured, one.limit) for one in found.targets] == [(ratio.median, 1.25)]
+    save_json(tmp_path / "o.json", found.to_json())
+    assert "classify over the bare script" in markdown(tmp_path / "o.json")
+
+
+def test_the_bare_call_answers_as_the_classifier_does() -> None:
+    from onsight_benchmarks.picture import make_frame
+    from onsight_edge.bundle import open_model
+    from onsight_edge.classifier import Classifier
+
+    frame, _ = make_frame()
+    small = np.ascontiguousarray(frame[:32, :32])  # no resize, so that both see the same pixels
+    file = open_model("default")
+    answer = np.asarray(overhead.bare_call(file, small, rgb=True)())
+    with Classifier.open("default", backend="litert") as classifier:
+        assert int(answer[0].argmax()) == classifier.classify(small).index
+
+
+def test_startup_against_a_bare_script() -> None:
+    found = startup.measure(runs=1)
+    assert {name: one.count for name, one in found.results["process_ms"].items()} == {"onsight": 1, "bare": 1}
+    assert found.invalid_because[-1].startswith("1 runs of each")
+    with pytest.raises(UsageError):
+        startup.measure(runs=0)
+
+
+def test_startup_names_what_failed(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="failed"):
+        startup._run([sys.executable, "-c", "import sys; sys.exit('no')"], str(tmp_path))
+
+
+def test_frame_age_beside_a_naive_loop() -> None:
+    found = frame_age.measure(seconds=2.0, sink_ms=60)
+    naive, ours = found.results["naive"]["delivered"], found.results["onsight"]["delivered"]
+    # 30 fps into a sink of 16 a second: the FIFO falls behind by half a second each second, whatever the machine does
+    assert naive["last"].p50 > naive["first"].p50
+    assert naive["last"].p50 > ours["last"].p50
+    assert found.targets[0].limit == pytest.approx(1000 / 30, abs=0.01)
+    assert any("20 are needed" in why for why in found.invalid_because)
+    with pytest.raises(UsageError):
+        frame_age.measure(seconds=0)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(0)
+    file = tmp_path / "set.npz"
+    x, y = draw.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8), np.arange(40) % 10
+    np.savez(file, x_train=x, y_train=y, x_test=x[::-1], y_test=y[::-1])
+    return file
+
+
+def test_agreement_of_runtimes(bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    found = agreement.measure(bundle, str(pictures), legacy=False)
+    assert found.results["pictures"] == 40
+    assert set(found.results["accuracy"]) == {
+        "tflite-float32/litert",
+        "onnx-float32/onnxruntime",
+        "tflite-int8/litert",
+    }
+    same = {(one["a"], one["b"]): one["same"] for one in found.results["pairs"]}
+    assert same["tflite-float32/litert", "tflite-int8/litert"] == 1.0  # the same bytes under two names
+    assert same["tflite-float32/litert", "onnx-float32/onnxruntime"] < 1.0  # another network altogether
+    assert not found.targets[0].met
+    assert found.method["data"] == "set.npz"
+    assert "left out on request" in found.invalid_because[0]
+    assert str(tmp_path) not in json.dumps(found.to_json())
+
+
+def test_agreement_needs_two_float_files(pictures: Path) -> None:
+    with pytest.raises(BenchmarkError, match="needs the variants tflite-float32 and onnx-float32"):
+        agreement.measure("default", str(pictures), legacy=False)
+
+
+def test_share_of_equal_answers() -> None:
+    a, b, c = np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0]), np.array([1, 0, 3, 4])
+    assert share_same([a, a]) == 1.0
+    assert share_same([a, b]) == 0.75
+    assert share_same([a, b, c]) == 0.5
+
+
+def test_a_new_python_cannot_have_tflite_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(legacy_env, "NEWEST_PYTHON", (3, 9))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BenchmarkError, match=r"for Python 3\.11 and older") as caught:
+        legacy_env.legacy_python(tmp_path / "env")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "env").exists()
+
+
+def test_a_failed_child_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="no model at") as caught:
+        run_child("onsight_benchmarks.fresh", [str(tmp_path / "none"), "", "auto", "1", str(_frame(tmp_path)), ""])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(BenchmarkError, match="cannot start"):
+        run_child("onsight_benchmarks.fresh", [], python=str(tmp_path / "python"))
+
+
+def _frame(folder: Path) -> Path:
+    np.save(folder / "frame.npy", np.zeros((4, 4, 3), np.uint8))
+    return folder / "frame.npy"
+
+
+def test_targets_know_their_side() -> None:
+    assert Target("x", 1.0, 1.0).met and not Target("x", 1.1, 1.0).met
+    assert Target("x", 0.995, 0.995, at_most=False).met and not Target("x", 0.99, 0.995, at_most=False).met
+    assert str(Target("x", 2.0, 1.0)) == "x: 2 (at most 1: MISSED)"
+
+
+def test_a_command_writes_its_record_and_fails_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o.json"
+    monkeypatch.setattr(sys, "argv", ["overhead", "--iterations", "10", "--out", str(out)])
+    report.run_command(overhead._command)
+    assert json.loads(out.read_text())["kind"] == "overhead"
+    assert "classify / bare" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["overhead", str(tmp_path / "none.tflite")])
+    with pytest.raises(SystemExit, match="no model at"):
+        report.run_command(overhead._command)
+
+    def broken() -> tuple[report.Report, object, list[str]]:
+        raise OnsightError("x")
+
+    with pytest.raises(SystemExit, match=": x"):
+        report.run_command(broken)  # type: ignore[arg-type]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onsight.main import main
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_table_and_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "record.json"
+    assert call("--iterations", "10", "--fresh", "0", "--warmup", "1", "--threads", "1,2", "--out", str(out)) == 0
+    printed = capsys.readouterr()
+    assert "tflite-int8" in printed.out and "litert" in printed.out
+    assert "not valid: 10 calls were measured" in printed.out
+    record = json.loads(out.read_text())
+    assert [one["backend"]["threads"] for one in record["measurements"]] == [1, 2]
+
+
+def test_json_is_one_document_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("default", "--iterations", "10", "--fresh", "1", "--json", "--no-values") == 0
+    printed = capsys.readouterr()
+    record = json.loads(printed.out)
+    assert record["kind"] == "latency"
+    assert record["measurements"][0]["values_us"] is None
+    assert record["measurements"][0]["init_ms"] > 0
+    assert "not valid" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["nowhere.bundle"], 1, "no model at nowhere.bundle"),
+        (["--backend", "tensorrt"], 2, "unknown backend 'tensorrt'"),
+        (["--threads", "two"], 2, "--threads needs numbers"),
+        (["--threads", "0"], 2, "at least 1"),
+        (["--variant", ","], 2, "--variant needs at least one name"),
+        (["--out", "record.txt"], 2, "--out must name a .json file"),
+        (["--seconds", "0"], 2, "--seconds"),
+        (["--iterations", "0"], 2, "iterations"),
+        (["--image", "nothing.jpg"], 1, "nothing.jpg"),
+        (["--variant", "tflite-int4"], 1, "no variant 'tflite-int4'"),
+        (["--backend", "onnxruntime"], 1, "nothing to measure"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == status
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
