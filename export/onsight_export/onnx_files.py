@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
 INPUT, OUTPUT = "image", "scores"
 ONNX_CLASSES_KEY = "classes"
 _CALIBRATION_BATCH = 25
+_COUNTER = re.compile(r"__\d+$")
 
 
 def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
@@ -59,6 +61,7 @@ def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
             )[0]
     except Exception as error:  # tf2onnx raises whatever its rewriters raise
         raise ModelError(f"onnx-float32: tf2onnx failed: {' '.join(str(error).split())[:300]}") from error
+    _rename(converted)
     return converted
 
 
@@ -143,6 +146,34 @@ def finish(model: onnx.ModelProto, spec: ModelSpec) -> bytes:
         raise ModelError(f"the ONNX graph is not valid: {' '.join(str(error).split())[:300]}") from error
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _rename(model: onnx.ModelProto) -> None:
+    """Name nodes and values by their order: tf2onnx numbers them by chance of hashing, run by run."""
+    graph = model.graph
+    if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
+        return  # branches and loops name values of the outer graph: not worth the risk for equal bytes
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    values: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for node in graph.node:
+        base = _COUNTER.sub("", node.name) or node.op_type
+        taken[base] = taken.get(base, 0) + 1
+        node.name = base if taken[base] == 1 else f"{base}__{taken[base]}"
+        for position, name in enumerate(node.input):
+            if name in constants:  # named after its first reader
+                values.setdefault(name, f"{node.name}/{position}")
+            node.input[position] = values.get(name, name)
+        for position, name in enumerate(node.output):
+            if name not in kept:
+                values[name] = f"{node.name}:{position}"
+            node.output[position] = values.get(name, name)
+    used = [(constants[old], new) for old, new in values.items() if old in constants]
+    del graph.initializer[:]
+    for tensor, new in used:
+        tensor.name = new
+        graph.initializer.append(tensor)
 
 
 def _take_pixels_as_they_are(model: onnx.ModelProto) -> None:

@@ -97,7 +97,7 @@ def load_run_data(run: Run, uri: str | None = None) -> Dataset:
         resize=spec.resize,
         validation=float(data.get("validation", 0.1)),
         seed=int(data.get("seed", 0)),
-        limit=int(data.get("limit") or 0),
+        limit=data.get("limit") or None,
     )
     width, height = spec.input_size_wh
     if dataset.test.images.shape[1:] != (height, width, spec.channels):

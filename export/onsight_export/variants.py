@@ -36,8 +36,8 @@ class Variant:
 
     @property
     def file_name(self) -> str:
-        """What the file is called in a bundle: `model-int8.tflite`."""
-        return f"model-{self.quantization}.{self.model_format}"
+        """What the file is called in a bundle: `tflite-int8.tflite`."""
+        return f"{self.name}.{self.model_format}"
 
 
 # float32 files compute what Keras computes in another order: 1e-6 is usual, 1e-4 is a mistake. float16 rounds

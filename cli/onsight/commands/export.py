@@ -126,23 +126,24 @@ def _print(report: ExportReport, out: Path) -> None:
     if report.pictures < every:
         pictures = f"{report.pictures} of {every} test pictures only"
     table = Table(title=f"{report.name} on {report.dataset['name']}, {pictures}")
-    table.add_column("variant")
-    for name in ("accuracy %", "95 % interval", "loss, points", "agrees %", "largest diff.", "KB"):
-        table.add_column(name, justify="right")
+    table.add_column("variant", no_wrap=True)
+    for name in ("accuracy", "95 %", "loss", "agrees", "diff.", "KB"):
+        table.add_column(name, justify="right", no_wrap=True)
     low, high = report.keras["interval"]
     table.add_row(
-        "Keras", f"{100 * report.keras['accuracy']:.2f}", f"{100 * low:.1f}..{100 * high:.1f}", "", "", "", ""
+        "Keras", f"{100 * report.keras['accuracy']:.2f} %", f"{100 * low:.1f}..{100 * high:.1f}", "", "", "", ""
     )
     for each in report.variants:
         low, high = each.interval
         table.add_row(
             each.variant,
-            f"{100 * each.accuracy:.2f}",
+            f"{100 * each.accuracy:.2f} %",
             f"{100 * low:.1f}..{100 * high:.1f}",
             f"{each.drop_points:+.2f}",
-            f"{100 * each.agreement:.2f}",
+            f"{100 * each.agreement:.2f} %",
             f"{each.largest_difference:.2g}",
             f"{each.bytes / 1000:.0f}",
         )
     console.print(table)
+    console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)
