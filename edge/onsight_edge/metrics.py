@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,3 +125,94 @@ def wilson(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
     low = 0.0 if correct == 0 else max(0.0, centre - half)
     high = 1.0 if correct == total else min(1.0, centre + half)
     return (low, high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """How a classifier fares on one split.
+
+    Attributes:
+        classes: names, in label order.
+        total: pictures.
+        correct: pictures whose highest score is the true class.
+        correct_top5: pictures whose true class is among the five highest scores.
+        loss: mean cross-entropy of the probabilities, in nats.
+        matrix: what `confusion` returns.
+    """
+
+    classes: tuple[str, ...]
+    total: int
+    correct: int
+    correct_top5: int
+    loss: float
+    matrix: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, 0..1."""
+        return self.correct / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's 95 % interval (Wilson): what other pictures of the same kind could give."""
+        return wilson(self.correct, self.total)
+
+    @property
+    def per_class(self) -> tuple[ClassScore, ...]:
+        """Precision and recall in the order of `classes`."""
+        return per_class(self.matrix)
+
+    def to_json(self) -> dict[str, Any]:
+        """The evaluation as JSON values, shares as they are (0..1), rounded to 6 digits."""
+        per = {
+            name: {
+                "support": score.support,
+                "predicted": score.predicted,
+                "precision": _rounded(score.precision),
+                "recall": _rounded(score.recall),
+                "f1": _rounded(score.f1),
+            }
+            for name, score in zip(self.classes, self.per_class, strict=True)
+        }
+        return {
+            "pictures": self.total,
+            "correct": self.correct,
+            "accuracy": _rounded(self.accuracy),
+            "accuracy_interval_95": [_rounded(bound) for bound in self.interval],
+            "top5_accuracy": _rounded(self.correct_top5 / self.total),
+            "loss": _rounded(self.loss),
+            "per_class": per,
+            "confusion": self.matrix.tolist(),
+        }
+
+
+def evaluate(scores: NDArray[np.floating], labels: NDArray[np.integer], classes: tuple[str, ...]) -> Evaluation:
+    """Everything about a classifier's answers at once.
+
+    Args:
+        scores: (N, classes) probabilities.
+        labels: (N,) class positions.
+        classes: names, in label order.
+
+    Raises:
+        DataError: no pictures, the shapes do not fit, or scores are not numbers.
+    """
+    if scores.shape[1:] != (len(classes),):
+        raise DataError(f"scores {scores.shape} do not fit {len(classes)} classes")
+    hits = correct(scores, labels)
+    if not np.isfinite(scores).all():
+        raise DataError("the model answers NaN or infinity: its weights are damaged")
+    true_scores = scores[np.arange(len(labels)), labels].astype(np.float64)
+    return Evaluation(
+        classes=classes,
+        total=len(labels),
+        correct=hits,
+        correct_top5=correct(scores, labels, top=5),
+        # a quantized 0 would be infinitely wrong: floored where float32 training floors it too
+        loss=float(-np.log(np.clip(true_scores, 1e-7, 1.0)).mean()),
+        matrix=confusion(labels, scores.argmax(axis=1), len(classes)),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

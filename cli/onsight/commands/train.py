@@ -1,0 +1,191 @@
+"""`onsight train`: from pictures to a run folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from onsight.main import print_json
+from onsight_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from onsight_edge.datasets import Dataset
+    from onsight_edge.spec import Resize
+    from onsight_train.run import Run
+
+INTERRUPTED = 130
+
+
+@click.command(name="train", context_settings={"show_default": True})
+@click.argument("data")
+@click.option("--arch", default="seed-cnn", help="The network: seed-cnn or resnet8.")
+@click.option("--recipe", help="How to train it: tutorial or standard. [default: the network's own]")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures. [default: the recipe's]")
+@click.option("--batch", type=click.IntRange(1), help="Pictures per step. [default: the recipe's]")
+@click.option("--lr", type=float, help="Learning rate, the highest one. [default: the recipe's]")
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of the last hidden features left out while training.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    help="Stop after so many epochs without a lower validation loss, and restore the best weights.",
+)
+@click.option("--imgsz", metavar="N|WxH", help="Picture size in pixels. [default: the data's own]")
+@click.option(
+    "--resize",
+    type=click.Choice(["squash", "fit-shortest", "fit-longest"]),
+    default="squash",
+    help="How pictures of other proportions are fitted: stretched, cut, or padded.",
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    help="Fraction of the training pictures set apart for validation.",
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures a split; for quick tries.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Decides splits, weights, order and changes.")
+@click.option("--name", help="What to call the model. [default: ARCH-DATA]")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder. [default: runs/NAME, numbered]")
+@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
+def command(
+    data: str,
+    arch: str,
+    recipe: str | None,
+    epochs: int | None,
+    batch: int | None,
+    lr: float | None,
+    dropout: float,
+    patience: int | None,
+    imgsz: str | None,
+    resize: Resize,
+    validation: float,
+    limit: int | None,
+    seed: int,
+    name: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Train a network on DATA and write a run folder.
+
+    DATA is cifar10, fashion_mnist, a folder of class folders, or a .npz file. Ctrl-C ends the training after the
+    batch at hand, keeps the best weights and writes the run all the same.
+    """
+    from onsight_train.archs import find_arch
+    from onsight_train.recipes import find_recipe
+    from onsight_train.run import Plan, check_out, train_run
+
+    architecture = find_arch(arch)
+    chosen = find_recipe(recipe or architecture.recipe).with_overrides(epochs=epochs, batch=batch, lr=lr)
+    size_wh = parse_size(imgsz)
+    name = name or f"{arch}-{Path(data).stem}"
+    folder = out or _free_folder(Path("runs") / name)
+    check_out(folder)
+    dataset = _load(data, size_wh, resize, validation, seed, limit)
+    plan = Plan(
+        arch=architecture,
+        recipe=chosen,
+        seed=seed,
+        dropout=dropout,
+        patience=patience,
+        validation=validation,
+        resize=resize,
+        limit=limit,
+        name=name,
+        command=["onsight", *sys.argv[1:]],
+    )
+    from onsight_train.augment import Batches
+    from onsight_train.progress import TrainingProgress
+
+    per_epoch = Batches(dataset.train, len(dataset.classes), chosen, seed).per_epoch
+    click.echo(
+        f"training {arch} on {dataset.name}: {len(dataset.train):,} pictures of {dataset.size_wh[0]}x"
+        f"{dataset.size_wh[1]}, {len(dataset.classes)} classes, {chosen.epochs} epochs, recipe {chosen.name}, "
+        f"seed {seed}",
+        err=True,
+    )
+    with TrainingProgress(chosen.epochs, per_epoch) as progress:
+        run = train_run(dataset, plan, folder, progress)
+    if run.fitted.interrupted:
+        last = run.fitted.history[-1]
+        click.echo(
+            f"onsight: interrupted in epoch {last.epoch}; the weights of epoch {run.fitted.kept} are kept in "
+            f"{run.folder}",
+            err=True,
+        )
+    if as_json:
+        print_json({"run": str(run.folder), **run.metrics})
+    else:
+        _show(run)
+    return INTERRUPTED if run.fitted.interrupted else 0
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """`96` or `96x64` as (width, height) in pixels.
+
+    Raises:
+        UsageError: neither.
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 8192 for part in parts):
+        raise UsageError(f"--imgsz must be a number of pixels or WIDTHxHEIGHT, not {text!r}")
+    return (int(parts[0]), int(parts[-1]))
+
+
+def _load(
+    data: str, size_wh: tuple[int, int] | None, resize: Resize, validation: float, seed: int, limit: int | None
+) -> Dataset:
+    from onsight_edge.datasets import NAMED, cached_path, load_dataset
+
+    if data in NAMED and not cached_path(data).exists():
+        from onsight_train.fetch import fetch
+
+        fetch(data)
+    return load_dataset(data, size_wh=size_wh, resize=resize, validation=validation, seed=seed, limit=limit)
+
+
+def _free_folder(folder: Path) -> Path:
+    from onsight_train.run import partial_folder
+
+    number, candidate = 1, folder
+    while candidate.exists() or partial_folder(candidate).exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+def _show(run: Run) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    low, high = run.test.interval
+    table = Table(title=f"{run.spec.name}: {run.test.total:,} test pictures", title_justify="left")
+    for heading in ("class", "pictures", "precision", "recall"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, score in zip(run.test.classes, run.test.per_class, strict=True):
+        table.add_row(name, f"{score.support:,}", percent(score.precision), percent(score.recall))
+    console.print(table)
+    console.print(
+        f"test accuracy {run.test.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
+        f"{run.parameters:,} parameters, {len(run.fitted.history)} epochs in {run.fitted.seconds:.0f} s",
+        highlight=False,
+    )
+    console.print(run.diagnosis.sentence, highlight=False)
+    console.print(f"run: {run.folder}", highlight=False)
+    console.print(f"next: onsight export {shlex.quote(str(run.folder))}", highlight=False)
+
+
+def percent(share: float | None) -> str:
+    """A share as `12.3 %`, or a dash where it is not defined."""
+    return "-" if share is None else f"{share:.1%}"
