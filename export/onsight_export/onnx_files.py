@@ -130,7 +130,7 @@ def finish(model: onnx.ModelProto, spec: ModelSpec) -> bytes:
     model.ir_version = onnx.helper.find_min_ir_version_for(opsets)
     del model.graph.value_info[:]
     model.graph.name = "onsight"
-    model.doc_string = ""
+    model.doc_string = model.graph.doc_string = ""
     onnx.helper.set_model_props(
         model,
         {

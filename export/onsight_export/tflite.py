@@ -70,7 +70,7 @@ def _configure(converter: Any, tf: Any, quantization: str, calibration: NDArray[
         converter.target_spec.supported_types = [tf.float16]
     elif quantization == "int8":
         assert calibration is not None
-        # the network is fed raw pixels, so that the range 0..255 gives the input scale 1 and zero point 0
+        # fed raw pixels, so that the range 0..255 gives the input scale 1 and zero point 0
         converter.representative_dataset = lambda: ([picture[np.newaxis].astype(np.float32)] for picture in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8

@@ -1,0 +1,286 @@
+"""A whole export: six files, each held against Keras, and what keeps a bundle from being written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onsight_edge.bundle import Bundle
+from onsight_edge.classifier import Classifier
+from onsight_edge.errors import DataError, ModelError, OnsightError, UsageError
+from onsight_edge.files import sha256_bytes
+from onsight_edge.metrics import wilson
+from onsight_edge.spec import ModelSpec
+from onsight_export import checks
+from onsight_export.export import ExportOptions, calibration_pictures, export_run
+from onsight_export.run import load_run_data, open_run
+from onsight_export.variants import VARIANTS, parse_quant
+
+ALL = list(VARIANTS)
+INT8 = ["tflite-int8", "onnx-int8"]
+
+
+def test_the_bundle_holds_every_variant_and_opens(exported: tuple[Path, Any], tiny: Any) -> None:
+    out, _ = exported
+    bundle = Bundle.open(out)
+    assert list(bundle.variants) == ALL
+    assert bundle.spec == ModelSpec.load(tiny.run / "spec.json")
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["manifest.json", "report.json", *(f"{name}.{name.split('-')[0]}" for name in ALL)]
+    )
+    assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
+
+
+# measured 2026-11 on these pictures: float 1e-6, float16 2e-3, 8 bits 0.05
+@pytest.mark.parametrize(
+    ("variant", "tolerance", "agreement"),
+    [
+        ("tflite-float32", 1e-5, 1.0),
+        ("onnx-float32", 1e-5, 1.0),
+        ("tflite-float16", 0.01, 0.99),
+        ("tflite-dynamic", 0.15, 0.97),
+        ("tflite-int8", 0.25, 0.95),
+        ("onnx-int8", 0.25, 0.95),
+    ],
+)
+def test_each_variant_says_what_keras_says(
+    exported: tuple[Path, Any], tiny: Any, variant: str, tolerance: float, agreement: float
+) -> None:
+    with Classifier.open(exported[0], variant=variant) as classifier:
+        scores = classifier.scores(tiny.images)
+    assert tiny.scores.std(axis=0).max() > 0.1  # the reference itself tells classes apart
+    assert np.abs(scores - tiny.scores).max() < tolerance
+    assert (scores.argmax(axis=1) == tiny.scores.argmax(axis=1)).mean() >= agreement
+
+
+@pytest.mark.parametrize("variant", ALL)
+def test_a_variant_takes_raw_pixels_and_describes_itself(exported: tuple[Path, Any], tiny: Any, variant: str) -> None:
+    out, _ = exported
+    file = out / Bundle.open(out).variants[variant].file
+    with Classifier.open(file) as classifier:  # a bare file, away from its manifest
+        assert classifier.spec == ModelSpec.load(tiny.run / "spec.json")
+        tensor = classifier.backend.input
+        if variant == "tflite-int8":
+            assert (tensor.dtype, tensor.scale, tensor.zero_point) == ("uint8", 1.0, 0)
+            assert classifier.backend.output.dtype == "uint8"
+        else:
+            assert tensor.dtype == ("uint8" if variant.startswith("onnx") else "float32")
+            assert not tensor.quantized
+
+
+def test_the_report_says_what_the_files_do(exported: tuple[Path, Any], tiny: Any) -> None:
+    out, report = exported
+    written = json.loads((out / "report.json").read_text())
+    assert written == json.loads(json.dumps(report.to_json()))
+    assert written["schema"] == 1
+    assert (written["name"], written["pictures"], written["command"]) == ("tiny", 200, "onsight export")
+    assert written["run"]["model_sha256"] == sha256_bytes((tiny.run / "model.keras").read_bytes())
+    assert written["dataset"]["split"] == "test"
+    calibration = written["calibration"]
+    assert (calibration["split"], calibration["pictures"], calibration["added"]) == ("train", 100, ["all 0", "all 255"])
+    right = int((tiny.scores.argmax(axis=1) == tiny.labels).sum())
+    assert written["keras"] == {"correct": right, "accuracy": right / 200, "interval": list(wilson(right, 200))}
+    for each in written["variants"]:
+        data = (out / each["file"]).read_bytes()
+        assert (each["sha256"], each["bytes"]) == (sha256_bytes(data), len(data))
+        with Classifier.open(out, variant=each["variant"]) as classifier:
+            scores = classifier.scores(tiny.images)
+        found = int((scores.argmax(axis=1) == tiny.labels).sum())
+        assert (each["correct"], each["accuracy"], each["interval"]) == (found, found / 200, list(wilson(found, 200)))
+        assert each["drop_points"] == pytest.approx(100 * (right - found) / 200)
+        assert each["largest_difference"] == pytest.approx(np.abs(scores - tiny.scores).max(), rel=1e-4, abs=1e-6)
+        assert 0 <= each["mean_difference"] <= each["largest_difference"]
+        assert each["agreement"] == (scores.argmax(axis=1) == tiny.scores.argmax(axis=1)).mean()
+    assert str(tiny.run) not in (out / "report.json").read_text()
+
+
+def test_quantized_files_are_smaller(exported: tuple[Path, Any]) -> None:
+    sizes = {each.variant: each.bytes for each in exported[1].variants}
+    assert sizes["tflite-float16"] < 0.7 * sizes["tflite-float32"]
+    assert sizes["tflite-int8"] < 0.5 * sizes["tflite-float32"]
+    assert sizes["onnx-int8"] < 0.8 * sizes["onnx-float32"]  # names weigh more than weights in so small a network
+
+
+def test_the_same_run_gives_the_same_bytes(exported: tuple[Path, Any], tiny: Any, tmp_path: Path) -> None:
+    export_run(tiny.run, tmp_path / "again.bundle", ExportOptions(parse_quant("int8"), 3.0, 100))
+    for name in INT8:
+        file = f"{name}.{name.split('-')[0]}"
+        assert (tmp_path / "again.bundle" / file).read_bytes() == (exported[0] / file).read_bytes()
+
+
+def test_calibration_is_training_pictures_and_the_two_extremes(tiny: Any) -> None:
+    dataset = load_run_data(open_run(tiny.run))
+    chosen = calibration_pictures(dataset, ExportOptions(calibration=40, seed=3))
+    assert len(chosen) == 42
+    assert not chosen[-2].any()
+    assert (chosen[-1] == 255).all()
+    training = {picture.tobytes() for picture in dataset.train.images}
+    assert all(picture.tobytes() in training for picture in chosen[:-2])
+    other = calibration_pictures(dataset, ExportOptions(calibration=40, seed=4))
+    assert not np.array_equal(chosen, other)
+
+
+def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> None:
+    report = export_run(tiny.run, tmp_path / "b", ExportOptions(parse_quant("tflite-float32"), limit=50))
+    assert (report.pictures, report.dataset["test_pictures"]) == (50, 200)
+    assert report.calibration is None
+    assert report.keras["correct"] == int((tiny.scores[::4].argmax(axis=1) == tiny.labels[::4]).sum())
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
+    """Let `spoil` change what the Keras network becomes on its way to the int8 file."""
+    from onsight_export import export
+
+    real = export.tflite.convert
+    monkeypatch.setattr(export.tflite, "convert", lambda *arguments: spoil(real, *arguments))
+
+
+def test_a_variant_that_lost_too_much_leaves_no_bundle(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # calibrated on black pictures alone, every activation's range collapses: a real, bad conversion
+    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, _dark(calibration)))
+    with pytest.raises(ModelError, match=r"tflite-int8.*loses \d+\.\d\d points.*--max-drop 1") as caught:
+        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 1.0, 40))
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _dark(calibration: np.ndarray) -> np.ndarray:
+    dark = (calibration // 16).astype(np.uint8)
+    dark[0] = 255  # keeps the input's scale at 1
+    dark[0, 1:] = 0
+    dark[-1] = dark[-2] = 0
+    dark[-1, 0, 0] = 255
+    return dark
+
+
+def test_what_was_allowed_is_not_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, _dark(calibration)))
+    report = export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 40))
+    assert report.variants[0].drop_points > 1.0
+    assert Bundle.open(tmp_path / "b.bundle").variants.keys() == {"tflite-int8"}
+
+
+def test_an_input_that_is_not_raw_pixels_is_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, calibration // 2))
+    with pytest.raises(ModelError, match="tflite-int8: its input is uint8 with scale 0"):
+        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conversion_without_the_weights_is_caught(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onsight_export.tflite_metadata import add_metadata
+
+    def weightless(real: Any, folder: Any, variant: Any, spec: ModelSpec, calibration: Any) -> bytes:
+        import tensorflow as tf
+
+        network = tiny.model
+        function = tf.function(lambda image: network(image, training=False))
+        concrete = function.get_concrete_function(tf.TensorSpec((1, 16, 16, 3), tf.float32))
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
+        return add_metadata(converter.convert(), spec)
+
+    plant(monkeypatch, weightless)
+    with pytest.raises(ModelError, match="tflite-float32"):
+        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-float32"), 100.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_below_the_weights_is_caught(exported: tuple[Path, Any], tiny: Any) -> None:
+    with pytest.raises(ModelError, match="lost the weights"):
+        checks.check_file(
+            exported[0] / "tflite-int8.tflite",
+            VARIANTS["tflite-int8"],
+            pixels=tiny.images,
+            labels=tiny.labels,
+            reference=tiny.scores,
+            weights=10 * checks.kernel_weights(tiny.model),
+        )
+
+
+def test_two_classes_in_the_wrong_order_are_caught(exported: tuple[Path, Any], tiny: Any) -> None:
+    with pytest.raises(ModelError, match=r"onnx-float32: a score is .* away from Keras's"):
+        checks.check_file(
+            exported[0] / "onnx-float32.onnx",
+            VARIANTS["onnx-float32"],
+            pixels=tiny.images,
+            labels=tiny.labels,
+            reference=tiny.scores[:, [1, 0, 2, 3]],
+            weights=checks.kernel_weights(tiny.model),
+        )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda scores: scores * 2, "not probabilities"),
+        (lambda scores: np.full_like(scores, 0.25), "the same for every picture"),
+        (lambda scores: np.where(scores > 0.5, np.nan, scores), "not finite"),
+    ],
+)
+def test_scores_that_cannot_be_this_networks_are_caught(tiny: Any, spoil: Any, message: str) -> None:
+    from onsight_edge.frame import TensorInfo
+
+    output = TensorInfo("scores", (1, 4), "float32")
+    checks.check_scores(VARIANTS["tflite-dynamic"], tiny.scores, tiny.scores, output)
+    with pytest.raises(ModelError, match=message):
+        checks.check_scores(VARIANTS["tflite-dynamic"], spoil(tiny.scores), tiny.scores, output)
+
+
+def test_a_bundle_that_is_there_is_not_touched(exported: tuple[Path, Any], tiny: Any) -> None:
+    before = (exported[0] / "manifest.json").read_bytes()
+    with pytest.raises(OnsightError, match="exists already"):
+        export_run(tiny.run, exported[0])
+    assert (exported[0] / "manifest.json").read_bytes() == before
+
+
+def test_bad_runs_are_named(tiny: Any, spoiled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.bundle"
+
+    def message(run: Path) -> str:
+        with pytest.raises(OnsightError) as caught:
+            export_run(run, out)
+        assert not out.exists()
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "is not there" in message(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "no model.keras" in message(tmp_path / "empty")
+    keras_file, data_file = spoiled / "model.keras", spoiled / "data.json"
+    whole, data = keras_file.read_bytes(), json.loads(data_file.read_text())
+    keras_file.write_bytes(whole[: len(whole) // 2])
+    assert f"cannot load {keras_file}" in message(spoiled)
+    keras_file.write_bytes(whole)
+    data_file.write_text("{")
+    assert "is not JSON" in message(spoiled)
+    data_file.write_text(json.dumps(data | {"uri": str(tmp_path / "gone.npz")}))
+    assert "gone.npz is not there" in message(spoiled)
+    data_file.write_text(json.dumps(data | {"sha256": "0" * 64}))
+    assert "has changed since" in message(spoiled)
+    data_file.write_text(json.dumps(data))
+    spec = ModelSpec.load(spoiled / "spec.json")
+    dataclasses.replace(spec, classes=("green", "red", "blue", "grey")).save(spoiled / "spec.json")
+    assert "the order counts" in message(spoiled)
+    dataclasses.replace(spec, input_size_wh=(8, 8)).save(spoiled / "spec.json")
+    assert "takes (8, 8, 3)" in message(spoiled)
+
+
+def test_options_that_make_no_sense_are_usage_errors() -> None:
+    for wrong in ({"calibration": 0}, {"opset": 12}, {"limit": -1}, {"variants": ()}):
+        with pytest.raises(UsageError):
+            ExportOptions(**wrong)
+
+
+def test_a_moved_data_set_is_found_where_it_is_now(tiny: Any, spoiled: Path) -> None:
+    data = json.loads((spoiled / "data.json").read_text())
+    (spoiled / "data.json").write_text(json.dumps(data | {"uri": "/nowhere.npz"}))
+    with pytest.raises(DataError):
+        load_run_data(open_run(spoiled))
+    assert len(load_run_data(open_run(spoiled), data["uri"]).test) == 200
