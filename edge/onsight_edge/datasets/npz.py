@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -22,6 +23,18 @@ _KEYS = {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "tes
 _ALONE = ("images", "labels")
 _EXPECTED = "expected x_train, y_train, x_test, y_test (x_val, y_val if you like), or images, labels"
 _MAX_CLASSES = 100_000
+# what zipfile and NumPy raise for files that are cut off, garbled, encrypted or no zip at all
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_npz(path: Path) -> Parts:
@@ -41,7 +54,7 @@ def read_npz(path: Path) -> Parts:
             return _parts(path, arrays, headers)
     except FileNotFoundError:
         raise DataError(f"{path} is not there") from None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path} is not a .npz file or is damaged: {error}") from error
 
 

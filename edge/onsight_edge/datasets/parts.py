@@ -109,7 +109,7 @@ def assemble(
         duplicates=copies,
         sha256=sha256_bytes(canonical_json(description).encode()),
         source_sizes=tuple((w, h, n) for (w, h), n in sorted(parts.sizes.items(), key=lambda i: (-i[1], i[0]))),
-        notes=parts.notes,
+        notes=parts.notes + _untested(parts.classes, made["test"]),
     )
 
 
@@ -124,6 +124,13 @@ def check_classes(train: Split, classes: tuple[str, ...], where: str) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
     if empty := [classes[i] for i in np.flatnonzero(counts == 0)]:
         raise DataError(f"{where}: no training picture of {', '.join(empty[:5])}: every class needs one at least")
+
+
+def _untested(classes: tuple[str, ...], test: Split) -> tuple[str, ...]:
+    counts = np.bincount(test.labels, minlength=len(classes))
+    missing = [classes[i] for i in np.flatnonzero(counts == 0)]
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return (f"no test picture of {', '.join(missing[:5])}{more}",) if missing else ()
 
 
 def _take(images: NDArray[np.uint8], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
