@@ -82,10 +82,13 @@ def run_live(
         SourceError: the source failed; what came before was classified and handed to the sinks, which were closed.
         UsageError: the policy, `seconds` or `frames` make no sense.
     """
-    every = _waits(policy, source.live)
-    if (seconds is not None and not seconds > 0) or (frames is not None and frames < 1):
+    try:
+        every = _waits(policy, source.live)
+        if (seconds is not None and not seconds > 0) or (frames is not None and frames < 1):
+            raise UsageError("a run needs at least one frame and more than 0 seconds")
+    except UsageError:
         source.close()
-        raise UsageError("a run needs at least one frame and more than 0 seconds")
+        raise
     stop = threading.Event() if stop is None else stop
     info = RunInfo(
         source.uri,

@@ -14,12 +14,12 @@ from onsight_edge.frame import Result
 # BGR
 _PANEL = (24, 20, 16)
 _TEXT = (255, 255, 255)
-_DIM = (190, 186, 180)
+_DIM = (214, 210, 204)
 _GOOD = (120, 220, 80)
 _DOUBT = (60, 180, 255)
 _TRACK = (84, 78, 72)
 _WRONG = (90, 90, 255)
-_OPACITY = 0.72
+_OPACITY = 0.78
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _ASCII_FONTS = cv2.__version__.startswith("4.")  # from OpenCV 5 on its fonts have all of Unicode
 _SMALLEST = 96  # pixels of the shorter side below which there is room for the label alone

@@ -6,7 +6,7 @@ import threading
 import time
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_edge.frame import Frame
@@ -19,6 +19,7 @@ def frame(index: int) -> Frame:
     return Frame(IMAGE, index, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["put", "get"]), max_size=40))
 def test_any_order_of_calls_gives_the_newest_and_counts_the_rest(calls: list[str]) -> None:
     slot = LatestFrame()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_edge.errors import SourceError
@@ -202,6 +202,7 @@ def test_a_login_is_sent_and_never_shown(serve: Callable[[Answer], str]) -> None
 BODY = st.binary(max_size=60).filter(lambda b: b"--frame" not in b and not b.endswith((b"\r", b"\n")))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(BODY, st.booleans()), max_size=6), st.data())
 def test_parts_are_found_however_the_stream_is_chopped(parts: list[tuple[bytes, bool]], data: st.DataObject) -> None:
     stream = b"preamble\r\n" + b"".join(part(body, length=length) for body, length in parts) + b"--frame--\r\n"

@@ -1,0 +1,173 @@
+"""`onsight run` as a user starts it: a process, real files, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def onsight(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    script = "import sys; from onsight.main import main; main(sys.argv[1:])"
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd
+    )
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    script = "import sys; from onsight.main import main; main(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def frames_in(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    capture.release()
+    return count
+
+
+def errors(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("onsight:")]
+
+
+def test_a_video_goes_in_and_whole_files_and_a_summary_come_out(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 240))
+    for level in range(0, 240, 12):
+        writer.write(np.full((240, 320, 3), level, np.uint8))
+    writer.release()
+    done = onsight("run", "--source", "clip.mp4", "--jsonl", "out.jsonl", "--mp4", "out.mp4", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["classified"] == 20 and summary["dropped"] == 0 and summary["accuracy"] is None
+    assert [sink["written"] for sink in summary["sinks"][:2]] == [20, 20]
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(20))
+    assert frames_in(tmp_path / "out.mp4") == 20
+
+
+def test_the_summary_is_a_table_for_people(tmp_path: Path) -> None:
+    done = onsight("run", "default", "--source", "synthetic://?fps=0&frames=5", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == ""
+    assert "5 classified, 0 dropped of 5" in done.stderr and "frame age" in done.stderr
+
+
+def test_quiet_says_nothing_and_a_dash_streams_lines(tmp_path: Path) -> None:
+    done = onsight("run", "--source", "synthetic://?fps=0", "--frames", "3", "--jsonl", "-", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2]
+    assert "classified" not in done.stderr and "fps" not in done.stderr
+
+
+def test_threshold_rejects(tmp_path: Path) -> None:
+    done = onsight(
+        "run", "--source", "synthetic://?fps=0&frames=4", "--threshold", "1", "--json", "--quiet", cwd=tmp_path
+    )
+    assert json.loads(done.stdout)["labels"] == {"unknown": 4}
+
+
+def test_seconds_size_fps_and_policy_reach_the_loop(tmp_path: Path) -> None:
+    done = onsight(
+        *("run", "--source", "synthetic://", "--fps", "50", "--size", "64x48", "--seconds", "0.5"),
+        *("--policy", "every", "--mp4", "small.mp4", "--json"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert 3 <= summary["classified"] <= 26 and summary["dropped"] == 0
+    capture = cv2.VideoCapture(str(tmp_path / "small.mp4"))
+    assert (capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FPS)) == (64, 50)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_whole_files_and_a_summary(tmp_path: Path, number: signal.Signals) -> None:
+    log, video = tmp_path / "out.jsonl", tmp_path / "out.mp4"
+    process = start(
+        *("run", "--source", "synthetic://?size=320x240", "--jsonl", str(log), "--mp4", str(video), "--json"),
+        cwd=tmp_path,
+    )
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_bytes().count(b"\n") >= 10) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    summary = json.loads(output)
+    lines = log.read_text().splitlines()
+    assert len(lines) == summary["classified"] >= 10
+    assert all(json.loads(line)["label"] for line in lines)
+    assert frames_in(video) > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "out.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--source", "missing.mp4"), 1, "there is no 'missing.mp4'"),
+        (("--source", "text.jpg"), 1, "not a JPEG, PNG, BMP or WebP"),
+        (("--source", "text.mp4"), 1, "is not a video"),
+        (("--source", "/dev/video99"), 1, "there is no camera /dev/video99"),
+        (("--source", "http://127.0.0.1:9/"), 1, "cannot reach http://127.0.0.1:9/"),
+        (("--source", "synthetic://", "--mp4", "no/out.mp4"), 1, "its folder is not there"),
+        (("--source", "synthetic://", "--jsonl", "no/out.jsonl"), 1, "cannot write no/out.jsonl"),
+        (("--source", "synthetic://", "--size", "big"), 2, "WIDTHxHEIGHT"),
+        (("--source", "synthetic://", "--json", "--jsonl", "-"), 2, "both write to standard output"),
+        (("nothing.bundle", "--source", "synthetic://"), 1, "nothing.bundle"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.mp4").write_text("no video" * 200)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    extra = [] if "--jsonl" in arguments else ["--jsonl", "log.jsonl"]
+    done = onsight("run", *arguments, *extra, "--quiet", cwd=tmp_path)
+    assert done.returncode == status, done.stderr
+    (line,) = errors(done.stderr)
+    assert message in line
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_named_at_the_end_and_the_run_goes_on(tmp_path: Path) -> None:
+    done = onsight(
+        "run", "--source", "synthetic://?fps=0&frames=9", "--jsonl", "/dev/full", "--json", "--quiet", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["classified"] == 9
+    assert errors(done.stderr) == ["onsight: jsonl: cannot write /dev/full: No space left on device"]
+
+
+@pytest.mark.skipif(bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")), reason="has a display")
+def test_a_window_without_a_display_is_one_line(tmp_path: Path) -> None:
+    done = onsight("run", "--source", "synthetic://", "--window", "--quiet", cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = errors(done.stderr)
+    assert "a window needs a display" in line
+
+
+def test_a_reader_that_goes_away_ends_the_run(tmp_path: Path) -> None:
+    process = start("run", "--source", "synthetic://", "--jsonl", "-", "--quiet", cwd=tmp_path)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    assert process.wait(60) == 1
+    process.stderr.close() if process.stderr else None

@@ -1,0 +1,294 @@
+"""The live loop with real threads: what is lost, what is not, how old results are, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from onsight_edge.backends.fake import FakeBackend
+from onsight_edge.classifier import Classifier
+from onsight_edge.datasets import Split
+from onsight_edge.errors import BackendError, SinkError, SourceError, UsageError
+from onsight_edge.frame import Frame, Result
+from onsight_edge.live import run_live
+from onsight_edge.sinks import RunInfo
+from onsight_edge.sinks.jsonl import JsonlSink
+from onsight_edge.sinks.mp4 import Mp4Sink
+from onsight_edge.sources.dataset import DatasetSource
+from onsight_edge.sources.synthetic import SyntheticSource
+from onsight_edge.spec import ModelSpec
+from onsight_edge.summary import Histogram
+
+CLASSES = ("red", "green", "blue")
+SPEC = ModelSpec("colours", CLASSES, (32, 32))
+
+
+def strongest_channel(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    means = batch.reshape(-1, 3).mean(axis=0)
+    return (means / max(means.sum(), 1))[np.newaxis].astype(np.float32)
+
+
+def classifier(seconds: float = 0.0) -> Classifier:
+    return Classifier(SPEC, FakeBackend(SPEC, strongest_channel, seconds))
+
+
+class Recorder:
+    """A sink that remembers when it got what, and takes its time."""
+
+    wants_image = False
+
+    def __init__(
+        self, seconds: float = 0.0, *, name: str = "recorder", backlog: int = 1000, fail_at: int | None = None
+    ) -> None:
+        self.name = name
+        self.backlog = backlog
+        self.results: list[Result] = []
+        self.ages_s: list[tuple[float, float]] = []
+        self.info: RunInfo | None = None
+        self.closed = 0
+        self._seconds, self._fail_at = seconds, fail_at
+
+    def open(self, info: RunInfo) -> None:
+        self.info = info
+
+    def write(self, result: Result) -> None:
+        if len(self.results) == self._fail_at:
+            raise ValueError("no such topic")
+        now = time.monotonic_ns()
+        self.ages_s.append((now / 1e9, (now - result.frame.captured_ns) / 1e9))
+        self.results.append(result)
+        time.sleep(self._seconds)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Failing:
+    """A source that breaks after some frames."""
+
+    uri, live, skipped, fps, size_wh = "broken", False, 0, None, None
+
+    def __init__(self, frames: int) -> None:
+        self._source = SyntheticSource(None, (64, 64), frames)
+        self.closed = 0
+
+    def read(self) -> Frame | None:
+        frame = self._source.read()
+        if frame is None:
+            raise SourceError("the cable was pulled")
+        return frame
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_file_is_classified_whole_however_slow_classifier_and_sinks_are() -> None:
+    recorder = Recorder(0.004)
+    summary = run_live(SyntheticSource(None, (64, 64), 60), classifier(0.002), [recorder])
+    assert [result.frame.index for result in recorder.results] == list(range(60))
+    assert (summary.captured, summary.classified, summary.dropped) == (60, 60, 0)
+    assert summary.sinks[0].written == 60 and summary.sinks[0].dropped == 0
+    assert recorder.closed == 1
+
+
+def test_a_camera_faster_than_the_classifier_is_thinned_out_and_every_frame_is_accounted_for() -> None:
+    recorder = Recorder()
+    summary = run_live(SyntheticSource(200, (64, 64), 200), classifier(0.02), [recorder])
+    assert summary.captured == 200
+    assert summary.dropped > 20
+    assert summary.classified + summary.dropped == 200
+    indices = [result.frame.index for result in recorder.results]
+    assert indices == sorted(set(indices))
+    assert recorder.results[-1].dropped == summary.dropped
+    # a frame waits for one classification at most: bounded, where a queue of 200 would have grown to 3 s
+    assert summary.age_ms is not None and summary.age_ms.p90 < 1000
+
+
+def test_a_slow_sink_does_not_slow_the_classifier_nor_age_what_it_shows() -> None:
+    """The 20 s test below in small: 4 s at 30 fps with a sink that takes 100 ms; a queue would end at 2.7 s of age."""
+    slow, quick = Recorder(0.1, name="slow", backlog=1), Recorder(name="quick")
+    summary = run_live(SyntheticSource(30), classifier(), [slow, quick], seconds=4)
+    assert summary.classified > 80  # of 120; the rest is for a loaded machine
+    assert len(quick.results) == summary.classified
+    assert 20 < len(slow.results) < 60 and summary.sinks[0].dropped > 20
+    early = [age for at, age in slow.ages_s if at - slow.ages_s[0][0] < 2]
+    late = [age for at, age in slow.ages_s if at - slow.ages_s[0][0] >= 2]
+    assert np.median(late) < np.median(early) + 0.1
+    assert np.median(late) < 0.8
+
+
+@pytest.mark.slow
+def test_frame_age_after_20_s_is_not_above_that_after_5_s() -> None:
+    slow = Recorder(0.1, name="slow", backlog=1)
+    summary = run_live(SyntheticSource(30), classifier(), [slow], seconds=20)
+    start = slow.ages_s[0][0]
+    after_5 = [age for at, age in slow.ages_s if 4 <= at - start < 6]
+    at_end = [age for at, age in slow.ages_s if at - start >= 18]
+    print(
+        f"age at the sink, median: {np.median(after_5) * 1e3:.1f} ms after 5 s, {np.median(at_end) * 1e3:.1f} at 20 s"
+    )
+    assert np.median(at_end) < np.median(after_5) + 0.034  # one frame period
+    assert summary.age_first_5s_ms is not None and summary.age_last_5s_ms is not None
+    assert summary.age_last_5s_ms < summary.age_first_5s_ms + 34
+
+
+def test_every_on_a_live_source_waits_and_latest_on_a_file_drops() -> None:
+    summary = run_live(SyntheticSource(500, (64, 64), 50), classifier(0.01), policy="every")
+    assert (summary.classified, summary.dropped) == (50, 0)
+    summary = run_live(SyntheticSource(None, (64, 64), 400), classifier(0.005), policy="latest")
+    assert summary.dropped > 0 and summary.classified + summary.dropped == 400
+
+
+def test_accuracy_live_equals_accuracy_on_the_same_pictures() -> None:
+    random = np.random.default_rng(1)
+    pictures = Split(random.integers(0, 256, (60, 32, 32, 3), np.uint8), random.integers(0, 3, 60).astype(np.int64))
+    with classifier() as judge:
+        right = judge.scores(pictures.images).argmax(axis=1) == pictures.labels
+        summary = run_live(DatasetSource("dataset://x", pictures, CLASSES, fps=500), judge, policy="every")
+    assert (summary.correct, summary.judged) == (int(right.sum()), 60)
+    assert summary.accuracy == right.mean()
+    assert sum(summary.labels.values()) == 60
+
+
+def test_a_rejected_answer_is_unknown_and_wrong() -> None:
+    spec = ModelSpec("strict", CLASSES, (32, 32), threshold=0.99)
+    pictures = Split(np.full((5, 32, 32, 3), 100, np.uint8), np.zeros(5, np.int64))
+    source = DatasetSource("x", pictures, CLASSES, fps=500)
+    summary = run_live(source, Classifier(spec, FakeBackend(spec, strongest_channel)), policy="every")
+    assert summary.labels == {"unknown": 5} and summary.accuracy == 0.0
+
+
+def test_seconds_frames_and_stop_end_an_endless_run() -> None:
+    assert run_live(SyntheticSource(200, (64, 64)), classifier(), frames=7).classified == 7
+    started = time.monotonic()
+    summary = run_live(SyntheticSource(100, (64, 64)), classifier(), seconds=0.3)
+    assert 0.29 < time.monotonic() - started < 5 and 0.29 < summary.seconds < 5
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    recorder = Recorder()
+    run_live(SyntheticSource(0.01, (64, 64)), classifier(), [recorder], stop=stop)  # a source that sleeps for 100 s
+    assert recorder.closed == 1
+    assert time.monotonic() - started < 20
+
+
+def test_a_sink_can_end_the_run() -> None:
+    class Quits(Recorder):
+        def write(self, result: Result) -> None:
+            super().write(result)
+            if len(self.results) == 3 and self.info is not None:
+                self.info.request_stop()
+
+    sink = Quits()
+    run_live(SyntheticSource(100, (64, 64)), classifier(), [sink])
+    assert len(sink.results) >= 3
+
+
+def test_a_sink_that_raises_is_switched_off_and_the_run_goes_on() -> None:
+    bad, good = Recorder(name="bad", fail_at=5), Recorder(name="good")
+    summary = run_live(SyntheticSource(None, (64, 64), 40), classifier(), [bad, good])
+    assert len(good.results) == 40
+    assert len(bad.results) == 5 and bad.closed == 1
+    assert [sink.error for sink in summary.sinks] == ["ValueError: no such topic", None]
+
+
+def test_a_sink_that_cannot_be_opened_ends_it_before_the_source_is_read(tmp_path: Path) -> None:
+    source = Failing(0)  # its first read would raise SourceError
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(SinkError, match="its folder is not there"):
+        run_live(source, classifier(), [JsonlSink(str(log)), Mp4Sink(tmp_path / "no" / "out.mp4")])
+    assert source.closed >= 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_that_fails_is_raised_after_whole_files_were_written(tmp_path: Path) -> None:
+    source, log, video = Failing(10), tmp_path / "log.jsonl", tmp_path / "out.mp4"
+    with pytest.raises(SourceError, match="the cable was pulled"):
+        run_live(source, classifier(), [JsonlSink(str(log)), Mp4Sink(video)])
+    assert source.closed >= 1
+    assert [json.loads(line)["frame"] for line in log.read_text().splitlines()] == list(range(10))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "out.mp4"]
+
+
+def test_a_runtime_that_fails_is_raised_and_sinks_are_closed() -> None:
+    calls = 0
+
+    def breaks(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise BackendError("the delegate crashed")
+        return strongest_channel(batch)
+
+    recorder = Recorder()
+    with pytest.raises(BackendError, match="delegate"):
+        run_live(SyntheticSource(None, (64, 64), 100), Classifier(SPEC, FakeBackend(SPEC, breaks)), [recorder])
+    assert len(recorder.results) == 4 and recorder.closed == 1  # the first of the five was the warm-up
+
+
+def test_no_thread_is_left(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    for _ in range(3):
+        run_live(SyntheticSource(None, (64, 64), 5), classifier(), [JsonlSink(str(tmp_path / "x.jsonl"))])
+    assert {t.name for t in set(threading.enumerate()) - before} == set()
+
+
+def test_a_run_that_makes_no_sense_closes_its_source() -> None:
+    for options in ({"seconds": 0.0}, {"frames": 0}, {"policy": "fifo"}):
+        source = Failing(0)
+        with pytest.raises(UsageError):
+            run_live(source, classifier(), **options)  # type: ignore[arg-type]
+        assert source.closed == 1
+
+
+def test_on_start_tells_what_runs() -> None:
+    seen: list[RunInfo] = []
+    run_live(SyntheticSource(None, (64, 64), 1), classifier(), on_start=seen.append)
+    assert (seen[0].source, seen[0].size_wh, seen[0].model, seen[0].classes) == (
+        "synthetic://",
+        (64, 64),
+        "colours",
+        CLASSES,
+    )
+
+
+def test_a_run_without_frames_has_a_summary() -> None:
+    summary = run_live(SyntheticSource(None, (64, 64), 0), classifier())
+    assert summary.classified == 0 and summary.age_ms is None and summary.fps == 0.0 and summary.accuracy is None
+    json.dumps(summary.to_json(), allow_nan=False)
+
+
+def test_the_summary_is_json_and_adds_up() -> None:
+    summary = run_live(SyntheticSource(None, (64, 64), 30), classifier(0.001), [Recorder()])
+    plain = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    assert plain["classified"] == 30 and plain["sinks"][0]["written"] == 30
+    assert plain["inference_ms"]["p50"] >= 1.0
+    assert plain["age_ms"]["p50"] <= plain["age_ms"]["p90"] <= plain["age_ms"]["p99"]
+
+
+@settings(deadline=None)  # the machine may be loaded
+@given(st.lists(st.integers(1, 10**11), min_size=1, max_size=300))
+def test_the_histogram_is_nearest_rank_within_half_a_percent(values: list[int]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    found = histogram.percentiles()
+    assert found is not None
+    ordered = sorted(values)
+    for percent, got in ((50, found.p50), (90, found.p90), (99, found.p99)):
+        exact = ordered[-(-percent * len(ordered) // 100) - 1] / 1e6
+        assert got == pytest.approx(exact, rel=0.0026)
+
+
+def test_memory_is_bounded_on_an_endless_run() -> None:
+    histogram = Histogram()
+    for value in range(1, 400_000):
+        histogram.add(value * 25_000)
+    assert len(histogram._counts) < 3000
