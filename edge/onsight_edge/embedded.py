@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 
 from onsight_edge.errors import ModelError
@@ -38,6 +37,8 @@ def read_spec(data: bytes, model_format: str, where: str) -> ModelSpec | None:
 
 
 def _tflite_spec(data: bytes) -> str | None:
+    import zipfile  # with lzma and bz2 behind it; a bundle's spec stands in its manifest
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if archive.getinfo(TFLITE_SPEC_FILE).file_size > _MOST_BYTES:

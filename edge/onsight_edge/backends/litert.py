@@ -6,7 +6,6 @@ API: https://ai.google.dev/edge/api/tflite/python/tf/lite/Interpreter
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import Any
 
 import numpy as np
@@ -43,6 +42,8 @@ class LiteRTBackend:
     @property
     def version(self) -> str:
         """The installed distribution's version; looked up when asked for, since that costs start-up time."""
+        import importlib.metadata  # brings the email package with it: 10 ms that only records need
+
         return importlib.metadata.version(_RUNTIMES[self.name][1])
 
     def infer(self, batch: NDArray[np.generic]) -> NDArray[np.generic]:
