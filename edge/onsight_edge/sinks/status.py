@@ -37,6 +37,7 @@ class StatusSink:
             return
         from rich.console import Console
         from rich.live import Live
+        from rich.text import Text  # noqa: F401  (imported now and not while the first frames wait)
 
         self._live = Live(console=Console(file=self._stream), auto_refresh=False, transient=False)
         self._live.start()

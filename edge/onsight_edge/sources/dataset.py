@@ -69,11 +69,11 @@ class DatasetSource:
         """The next picture as a frame; None after the last. Its name is its position in the split, or its file's."""
         if (self._index >= len(self._order) and not self._loop) or not self._pacer.wait():
             return None
-        captured_ns = time.monotonic_ns()
         at = int(self._order[self._index % len(self._order)])
         name = self._split.names[at] if self._split.names else str(at)
         truth = self._classes[int(self._split.labels[at])]
-        frame = Frame(magnified(self._split.images[at], self.size_wh), self._index, captured_ns, truth, name)
+        image = magnified(self._split.images[at], self.size_wh)
+        frame = Frame(image, self._index, time.monotonic_ns(), truth, name)
         self._index += 1
         return frame
 

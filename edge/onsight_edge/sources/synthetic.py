@@ -60,14 +60,13 @@ class SyntheticSource:
             return None
         if self._closed or (self._pacer is not None and not self._pacer.wait()):
             return None
-        captured_ns = time.monotonic_ns()
         width, height = self.size_wh
         left = 2 * self._index % width
         image: NDArray[np.uint8] = self._background[:, left : left + width].copy()
         _write_number(image, self._index)
         text, size = f"{self._index}", height / 160
         cv2.putText(image, text, (width // 8, height * 2 // 3), cv2.FONT_HERSHEY_SIMPLEX, size, (40, 40, 40), 2)
-        frame = Frame(image, self._index, captured_ns)
+        frame = Frame(image, self._index, time.monotonic_ns())  # a picture has arrived when all of it is there
         self._index += 1
         return frame
 
