@@ -74,6 +74,7 @@ class MjpegSource:
                 continue
             captured_ns = time.monotonic_ns()
             self._waiting.extend((part, captured_ns) for part in parts)
+        self._answer.close()  # here, because `close` must not while this thread still reads
         return None
 
     def close(self) -> None:
