@@ -56,7 +56,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
             try:
                 arrays = route(name, Path(folder), report)
                 report(f"checking and caching {name}", None, None)
-                return write_cache(name, arrays, f"what {label} delivered")
+                return write_cache(name, arrays, "what it delivered")
             except DataError as error:  # noqa: PERF203
                 failures.append(f"{label}: {error}")
     raise DataError(f"{SETS[name].name} cannot be fetched: {'; '.join(failures)}")
