@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,27 +42,30 @@ class Batches:
         """Batches in one epoch."""
         return max(1, -(-len(self.split) // self.recipe.batch))
 
-    def batch(self, epoch: int, index: int) -> tuple[Pictures, NDArray[np.float32]]:
+    def batch(self, epoch: int, index: int, scale: float = 1.0) -> tuple[Pictures, NDArray[np.float32]]:
         """One batch.
 
         Args:
             epoch: counted from 0.
             index: 0..per_epoch-1.
+            scale: by how much the sides are shrunk.
 
         Returns:
             (N, height, width, channels) uint8 pictures, (N, classes) float32 one-hot targets.
         """
-        return self._make(self._parts(epoch)[index], epoch, index)
+        return self._make(self._parts(epoch)[index], epoch, index, scale)
 
-    def stream(self, epochs: int) -> Iterator[tuple[Pictures, NDArray[np.float32]]]:
-        """All batches of `epochs` epochs, one after the other."""
-        for epoch in range(epochs):
+    def stream(self, begin: int, end: int, scale: float = 1.0) -> Iterator[tuple[Pictures, NDArray[np.float32]]]:
+        """All batches of the epochs from `begin` until before `end`, one after the other; see `batch`."""
+        for epoch in range(begin, end):
             for index, rows in enumerate(self._parts(epoch)):
-                yield self._make(rows, epoch, index)
+                yield self._make(rows, epoch, index, scale)
 
-    def _make(self, rows: NDArray[np.int64], epoch: int, index: int) -> tuple[Pictures, NDArray[np.float32]]:
+    def _make(
+        self, rows: NDArray[np.int64], epoch: int, index: int, scale: float
+    ) -> tuple[Pictures, NDArray[np.float32]]:
         random = np.random.default_rng((self.seed, _CHANGE, epoch, index))
-        images = change(self.split.images[rows], self.recipe, random)
+        images = shrink(change(self.split.images[rows], self.recipe, random), scale)
         return images, one_hot(self.split.labels[rows], self.classes)
 
     def _parts(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -102,6 +106,24 @@ def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pic
     if recipe.cutout:
         _cover(changed, recipe.cutout, random)
     return changed
+
+
+def shrink(images: Pictures, scale: float) -> Pictures:
+    """Pictures with sides shrunk by `scale`, to the nearest multiple of 4 pixels but 4 at least.
+
+    Args:
+        images: (N, height, width, channels) uint8.
+        scale: 0..1; 1 gives `images` themselves.
+    """
+    count, height, width, channels = images.shape
+    size_wh = tuple(max(4, 4 * round(side * scale / 4)) for side in (width, height))
+    if scale == 1.0 or size_wh == (width, height):
+        return images
+    small = np.empty((count, size_wh[1], size_wh[0], channels), np.uint8)
+    for image, out in zip(images, small, strict=True):
+        # OpenCV drops an axis of one channel
+        out[:] = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).reshape(out.shape)
+    return small
 
 
 def _cover(images: Pictures, side: int, random: np.random.Generator) -> None:
