@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,9 +22,19 @@ Reporter: TypeAlias = Callable[[str, float | None, float | None], None]
 
 @contextlib.contextmanager
 def reporter(what: str, visible: bool) -> Iterator[Reporter]:
-    """A progress bar on stderr, gone when the block ends; or nothing at all."""
+    """A progress bar on stderr, gone when the block ends; a line for each step where stderr is no terminal."""
     if not visible:
         yield lambda doing, done, total: None
+        return
+    if not sys.stderr.isatty():
+        said: set[str] = set()
+
+        def say(doing: str, done: float | None, total: float | None) -> None:
+            if doing not in said:
+                said.add(doing)
+                print(doing, file=sys.stderr, flush=True)
+
+        yield say
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn

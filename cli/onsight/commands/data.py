@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def command(
         fetch(data)
     from onsight_train.fetch_progress import reporter
 
-    with reporter(f"reading {data}", True) as report:
+    with reporter(f"reading {data}", sys.stderr.isatty()) as report:
         dataset = load_dataset(
             data,
             size_wh=size_wh,
