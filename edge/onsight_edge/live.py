@@ -33,7 +33,7 @@ Policy = Literal["auto", "latest", "every"]
 POLICIES: tuple[Policy, ...] = ("auto", "latest", "every")
 _TICK_S = 0.1  # how soon a request to stop is seen while no frame comes
 _DRAIN_S = 3.0  # what sinks get at the end of a live run for what waits in their queues
-_FINISH_S = 15.0  # and then for closing, before they are left behind
+_FINISH_S = 10.0  # and then for closing, before they are left behind
 _SOURCE_END_S = 3.0
 
 
@@ -103,10 +103,11 @@ def run_live(
     reader = _Reader(source, slot)
     statistics = LiveStatistics()
     workers: list[SinkWorker] = []
-    clean = False
+    drain_s: float | None = _DRAIN_S
+    finish_s = _FINISH_S
     try:
         _open_all(sinks, info)
-        workers = [SinkWorker(sink, wait=every) for sink in sinks]
+        workers = [SinkWorker(sink, wait=every, stop=stop) for sink in sinks]
         width, height = source.size_wh or classifier.spec.input_size_wh
         classifier.classify_timed(np.zeros((height, width, 3), np.uint8))
         if on_start is not None:
@@ -129,12 +130,16 @@ def run_live(
             if frames is not None and statistics.classified >= frames:
                 break
         statistics.stop()
-        clean = True
+        if every and not stop.is_set():
+            drain_s = None  # nothing is lost, however long it takes
+    except KeyboardInterrupt:
+        drain_s, finish_s = 0.0, 0.5  # somebody is in a hurry
+        raise
     finally:
         slot.close()
         source.close()
         reader.join()
-        ended = _close_all(workers, None if every and clean else _DRAIN_S)
+        ended = _close_all(workers, drain_s, finish_s)
     if reader.error is not None:
         raise reader.error
     return statistics.summary(captured=reader.delivered, dropped=slot.dropped, skipped=source.skipped, sinks=ended)
@@ -186,7 +191,7 @@ def _open_all(sinks: Sequence[Sink], info: RunInfo) -> None:
         opened.pop_all()  # all of them: they stay open
 
 
-def _close_all(workers: Sequence[SinkWorker], drain_s: float | None) -> tuple[SinkSummary, ...]:
+def _close_all(workers: Sequence[SinkWorker], drain_s: float | None, finish_s: float) -> tuple[SinkSummary, ...]:
     for worker in workers:  # all first, so that they finish side by side
         worker.close(drain_s)
-    return tuple(worker.join(None if drain_s is None else drain_s + _FINISH_S) for worker in workers)
+    return tuple(worker.join(None if drain_s is None else drain_s + finish_s) for worker in workers)

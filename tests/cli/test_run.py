@@ -171,3 +171,41 @@ def test_a_reader_that_goes_away_ends_the_run(tmp_path: Path) -> None:
     process.stdout.close()
     assert process.wait(60) == 1
     process.stderr.close() if process.stderr else None
+
+
+@pytest.mark.parametrize("policy", ["latest", "every"])
+def test_a_second_ctrl_c_ends_a_run_whose_output_hangs(tmp_path: Path, policy: str) -> None:
+    process = start(
+        *("run", "--source", "synthetic://?fps=0&size=64x48", "--policy", policy, "--jsonl", "-", "--quiet"),
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    time.sleep(1.5)  # nobody reads on: the pipe fills, and the sink hangs in its write
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    process.wait(60)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 8
+    process.stdout.close()
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+@pytest.mark.slow
+def test_one_sigterm_ends_a_run_whose_output_hangs(tmp_path: Path) -> None:
+    process = start(
+        *("run", "--source", "synthetic://?fps=0&size=64x48", "--policy", "every", "--jsonl", "-", "--quiet"),
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 1
+    assert "jsonl: did not finish within" in process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()

@@ -13,6 +13,8 @@ from onsight_edge.errors import OnsightError
 from onsight_edge.frame import Result
 from onsight_edge.sinks.sink import Sink
 
+_TICK_S = 0.1
+_AFTER_STOP_S = 3.0
 _NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 
 
@@ -44,10 +46,14 @@ class SinkWorker:
     room, so that nothing is lost. A sink that raises is closed and switched off; the run goes on.
     """
 
-    def __init__(self, sink: Sink, *, wait: bool) -> None:
-        """Start the thread; `sink` is open and belongs to the worker from now on."""
+    def __init__(self, sink: Sink, *, wait: bool, stop: threading.Event | None = None) -> None:
+        """Start the thread; `sink` is open and belongs to the worker from now on.
+
+        Once `stop` is set, `offer` waits at most 3 s more: a sink that hangs cannot keep a run from ending.
+        """
         self.sink = sink
         self._wait = wait
+        self._stop = threading.Event() if stop is None else stop
         self._queue: deque[Result] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -70,9 +76,8 @@ class SinkWorker:
         if not self.sink.wants_image:
             result = replace(result, frame=replace(result.frame, image_bgr=_NO_IMAGE))
         with self._changed:
-            while self._wait and len(self._queue) >= self.sink.backlog and self._error is None:
-                self._changed.wait()
-            if self._error is not None or self._closing:
+            has_room = True if not self._wait else self._wait_for_room()
+            if self._error is not None or self._closing or not has_room:
                 self._dropped += 1
                 return
             if len(self._queue) >= self.sink.backlog:
@@ -112,6 +117,16 @@ class SinkWorker:
             self.sink.close()
         except Exception as error:
             self._fail(error)
+
+    def _wait_for_room(self) -> bool:
+        give_up = float("inf")
+        while len(self._queue) >= self.sink.backlog and self._error is None:
+            if give_up == float("inf") and self._stop.is_set():
+                give_up = time.monotonic() + _AFTER_STOP_S
+            if time.monotonic() > give_up:
+                return False
+            self._changed.wait(_TICK_S)  # in steps: whoever sets `stop` knows nothing of this condition
+        return True
 
     def _next(self) -> Result | None:
         with self._changed:
