@@ -16,8 +16,7 @@ from typing import Any
 from onsight_edge.errors import DataError, ModelError
 from onsight_train.frameworks import load_keras
 
-Shape = tuple[int | None, int | None, int]
-Build = Callable[[Shape, int, float], Any]
+Build = Callable[[tuple[int, int, int], int, float], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,6 @@ class Architecture:
         description: one line for people.
         recipe: name of the recipe it is trained by unless another is asked for.
         smallest: the shortest picture side in pixels that its poolings and strides leave anything of.
-        any_size: the same weights take pictures of any size, so that it can be trained on several.
         construct: (height, width, channels), classes, dropout -> keras.Model.
     """
 
@@ -37,37 +35,27 @@ class Architecture:
     description: str
     recipe: str
     smallest: int
-    any_size: bool
     construct: Build
 
-    def build(
-        self,
-        input_shape: tuple[int, int, int],
-        classes: int,
-        dropout: float = 0.0,
-        *,
-        free_size: bool = False,
-    ) -> Any:
+    def build(self, input_shape: tuple[int, int, int], classes: int, dropout: float = 0.0) -> Any:
         """A fresh, uncompiled `keras.Model`; its weights follow `keras.utils.set_random_seed`.
 
         Args:
             input_shape: (height, width, channels) of the pictures.
             classes: how many probabilities come out.
             dropout: share of the last hidden features left out while training, 0..1; 0 adds no layer.
-            free_size: leave height and width open where the network can; the weights are the same.
 
         Raises:
             DataError: the pictures are smaller than `smallest`.
             MissingExtraError: Keras is not installed.
         """
-        height, width, channels = input_shape
+        height, width, _ = input_shape
         if min(height, width) < self.smallest:
             raise DataError(
                 f"{self.name} needs pictures of at least {self.smallest}x{self.smallest} pixels, "
                 f"these are {width}x{height}: pass a larger --imgsz"
             )
-        shape = (None, None, channels) if free_size and self.any_size else input_shape
-        return self.construct(shape, classes, dropout)
+        return self.construct(input_shape, classes, dropout)
 
 
 def find_arch(name: str) -> Architecture:
@@ -83,7 +71,7 @@ def find_arch(name: str) -> Architecture:
     raise ModelError(f"unknown arch {name!r}: {hint}known are {', '.join(ARCHITECTURES)}")
 
 
-def _seed_cnn(input_shape: Shape, classes: int, dropout: float) -> Any:
+def _seed_cnn(input_shape: tuple[int, int, int], classes: int, dropout: float) -> Any:
     layers = load_keras().layers
     stack = [
         layers.Input(input_shape, name="pixels"),
@@ -101,7 +89,7 @@ def _seed_cnn(input_shape: Shape, classes: int, dropout: float) -> Any:
     return load_keras().Sequential(stack, name="seed-cnn")
 
 
-def _resnet8(input_shape: Shape, classes: int, dropout: float) -> Any:
+def _resnet8(input_shape: tuple[int, int, int], classes: int, dropout: float) -> Any:
     keras = load_keras()
     layers = keras.layers
 
@@ -140,7 +128,6 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 "two convolutions and a hidden layer, as tutorials have it; trains in minutes, overfits",
                 recipe="tutorial",
                 smallest=10,
-                any_size=False,
                 construct=_seed_cnn,
             ),
             Architecture(
@@ -148,7 +135,6 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 "MLPerf Tiny's ResNet-8: 77.7 thousand parameters, fast on a microprocessor",
                 recipe="standard",
                 smallest=4,
-                any_size=True,
                 construct=_resnet8,
             ),
         )

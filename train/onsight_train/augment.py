@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,30 +41,27 @@ class Batches:
         """Batches in one epoch."""
         return max(1, -(-len(self.split) // self.recipe.batch))
 
-    def batch(self, epoch: int, index: int, scale: float = 1.0) -> tuple[Pictures, NDArray[np.float32]]:
+    def batch(self, epoch: int, index: int) -> tuple[Pictures, NDArray[np.float32]]:
         """One batch.
 
         Args:
             epoch: counted from 0.
             index: 0..per_epoch-1.
-            scale: by how much the sides are shrunk.
 
         Returns:
             (N, height, width, channels) uint8 pictures, (N, classes) float32 one-hot targets.
         """
-        return self._make(self._parts(epoch)[index], epoch, index, scale)
+        return self._make(self._parts(epoch)[index], epoch, index)
 
-    def stream(self, begin: int, end: int, scale: float = 1.0) -> Iterator[tuple[Pictures, NDArray[np.float32]]]:
-        """All batches of the epochs from `begin` until before `end`, one after the other; see `batch`."""
-        for epoch in range(begin, end):
+    def stream(self, epochs: int) -> Iterator[tuple[Pictures, NDArray[np.float32]]]:
+        """All batches of `epochs` epochs, one after the other."""
+        for epoch in range(epochs):
             for index, rows in enumerate(self._parts(epoch)):
-                yield self._make(rows, epoch, index, scale)
+                yield self._make(rows, epoch, index)
 
-    def _make(
-        self, rows: NDArray[np.int64], epoch: int, index: int, scale: float
-    ) -> tuple[Pictures, NDArray[np.float32]]:
+    def _make(self, rows: NDArray[np.int64], epoch: int, index: int) -> tuple[Pictures, NDArray[np.float32]]:
         random = np.random.default_rng((self.seed, _CHANGE, epoch, index))
-        images = shrink(change(self.split.images[rows], self.recipe, random), scale)
+        images = change(self.split.images[rows], self.recipe, random)
         return images, one_hot(self.split.labels[rows], self.classes)
 
     def _parts(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -75,7 +71,8 @@ class Batches:
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     """(N,) class positions as (N, classes) float32, 1 at the true class and 0 elsewhere."""
-    return np.eye(classes, dtype=np.float32)[labels]
+    targets: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[labels]
+    return targets
 
 
 def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pictures:
@@ -92,7 +89,9 @@ def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pic
     count, height, width, _ = images.shape
     if not recipe.augments:
         return images.copy()
-    flips = random.random(count) < 0.5 if recipe.flip else np.zeros(count, bool)
+    flips: NDArray[np.bool_] = np.zeros(count, bool)
+    if recipe.flip:
+        flips = random.random(count) < 0.5
     # never wider than a mirrored border can be
     pad_y, pad_x = min(recipe.pad, height - 1), min(recipe.pad, width - 1)
     tops = random.integers(0, 2 * pad_y + 1, count)
@@ -106,24 +105,6 @@ def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pic
     if recipe.cutout:
         _cover(changed, recipe.cutout, random)
     return changed
-
-
-def shrink(images: Pictures, scale: float) -> Pictures:
-    """Pictures with sides shrunk by `scale`, to the nearest multiple of 4 pixels but 4 at least.
-
-    Args:
-        images: (N, height, width, channels) uint8.
-        scale: 0..1; 1 gives `images` themselves.
-    """
-    count, height, width, channels = images.shape
-    size_wh = tuple(max(4, 4 * round(side * scale / 4)) for side in (width, height))
-    if scale == 1.0 or size_wh == (width, height):
-        return images
-    small = np.empty((count, size_wh[1], size_wh[0], channels), np.uint8)
-    for image, out in zip(images, small, strict=True):
-        # OpenCV drops an axis of one channel
-        out[:] = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).reshape(out.shape)
-    return small
 
 
 def _cover(images: Pictures, side: int, random: np.random.Generator) -> None:

@@ -100,7 +100,7 @@ def fit(
     when called from the main thread.
 
     Args:
-        model: a built, uncompiled `keras.Model`; of free size where the recipe shrinks pictures.
+        model: a built, uncompiled `keras.Model`.
         dataset: its `train` and `validation` parts are used.
         recipe: how to train.
         seed: decides order and changes of the pictures; the weights' own draw is the caller's.
@@ -119,29 +119,24 @@ def fit(
         metrics=["accuracy"],
         jit_compile=False,  # half as fast again with XLA on a CPU
     )
-    validation = (
-        dataset.validation.images,
-        one_hot(dataset.validation.labels, len(dataset.classes)),
-    )
     with _signals_noted() as stop:
         loop = _loop(keras, model, stop, patience, watcher, checkpoint)
         started = time.monotonic()
         with warnings.catch_warnings():
             # that a generator is not shuffled by Keras: it is not meant to be
             warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
-            for begin, end, scale in recipe.phases():
-                model.fit(
-                    batches.stream(begin, end, scale),
-                    steps_per_epoch=batches.per_epoch,
-                    initial_epoch=begin,
-                    epochs=end,
-                    validation_data=validation,
-                    validation_batch_size=256,
-                    callbacks=[loop],
-                    verbose=0,
-                )
-                if loop.ended:
-                    break
+            model.fit(
+                batches.stream(recipe.epochs),
+                steps_per_epoch=batches.per_epoch,
+                epochs=recipe.epochs,
+                validation_data=(
+                    dataset.validation.images,
+                    one_hot(dataset.validation.labels, len(dataset.classes)),
+                ),
+                validation_batch_size=256,
+                callbacks=[loop],
+                verbose=0,
+            )
         seconds = time.monotonic() - started
     history = tuple(loop.history)
     if loop.diverged:
@@ -206,12 +201,7 @@ def _loop(
             self.lowest = math.inf
             self.stopped_early = False
             self.diverged = ""
-            self.ended = False
             self.started = 0.0
-
-        def _end(self) -> None:
-            self.ended = True  # fit() resets stop_training when it begins
-            model.stop_training = True
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.started = time.monotonic()
@@ -221,11 +211,11 @@ def _loop(
             loss = float(logs["loss"])
             if not math.isfinite(loss):
                 self.diverged = str(loss)
-                self._end()
+                model.stop_training = True
             elif watcher:
                 watcher.batch(len(self.history), batch, loss, float(logs["accuracy"]))
             if stop.is_set():
-                self._end()
+                model.stop_training = True
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             logs = logs or {}
@@ -233,7 +223,7 @@ def _loop(
                 return
             if not math.isfinite(logs["val_loss"]):
                 self.diverged = str(float(logs["val_loss"]))
-                self._end()
+                model.stop_training = True
                 return
             row = Epoch(
                 epoch=epoch + 1,
@@ -250,7 +240,7 @@ def _loop(
                 self.lowest, self.best_epoch, self.best = row.val_loss, row.epoch, model.get_weights()
             elif patience is not None and row.epoch - self.best_epoch >= patience:
                 self.stopped_early = True
-                self._end()
+                model.stop_training = True
             if watcher:
                 watcher.epoch(row)
             if checkpoint:

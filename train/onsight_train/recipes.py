@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -32,9 +31,6 @@ class Recipe:
         flip: mirror half of the pictures.
         pad: shift pictures by up to this many pixels each way, mirrored borders filling the gap.
         cutout: side in pixels of a grey square laid over each picture; 0 lays none.
-        small_share: share of the epochs, the first ones, that train on shrunken pictures: they cost less and a
-            network has coarse things to learn first. Only for networks that take any size.
-        small_scale: by how much the sides are shrunk then, rounded to a multiple of 4 pixels.
     """
 
     name: str
@@ -49,8 +45,6 @@ class Recipe:
     flip: bool = False
     pad: int = 0
     cutout: int = 0
-    small_share: float = 0.0
-    small_scale: float = 1.0
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch", 1), ("pad", 0), ("cutout", 0)):
@@ -58,14 +52,6 @@ class Recipe:
                 raise UsageError(f"--{name} must be at least {low}, not {getattr(self, name)}")
         if not 0 < self.lr < float("inf"):
             raise UsageError(f"--lr must be a positive number, not {self.lr}")
-        if not (0 <= self.small_share <= 1 and 0 < self.small_scale <= 1):
-            raise UsageError("small_share must be 0..1, small_scale above 0 and at most 1")
-
-    def phases(self) -> tuple[tuple[int, int, float], ...]:
-        """Which epochs train at which scale: (first, one past the last, scale), in order, epochs from 0."""
-        change = min(self.epochs, math.ceil(self.small_share * self.epochs))
-        both = ((0, change, self.small_scale), (change, self.epochs, 1.0))
-        return tuple(phase for phase in both if phase[0] < phase[1])
 
     @property
     def augments(self) -> bool:
@@ -103,8 +89,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 cosine=True,
                 flip=True,
                 pad=4,
-                small_share=0.6,
-                small_scale=0.75,
             ),
         )
     }

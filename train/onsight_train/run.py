@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,9 +124,7 @@ def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | Non
     keras = load_keras()
     keras.utils.set_random_seed(plan.seed)
     shape = dataset.train.images.shape[1:]
-    model = plan.arch.build(shape, len(dataset.classes), plan.dropout, free_size=True)
-    if not plan.arch.any_size:
-        plan = replace(plan, recipe=replace(plan.recipe, small_share=0.0, small_scale=1.0))
+    model = plan.arch.build(shape, len(dataset.classes), plan.dropout)
     spec = ModelSpec(
         name=plan.name,
         classes=dataset.classes,
