@@ -8,6 +8,7 @@ the files already.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -74,8 +75,6 @@ def from_keras(name: str, folder: Path, report: Reporter) -> Arrays:
         probe(_url(source, name))
     before, total = folder_bytes(home), _DOWNLOAD_BYTES[name]
     what, output = f"fetching {name} with Keras", folder / "keras.npz"
-    import json
-
     done = run_quietly(
         [sys.executable, "-c", _SCRIPT, name, _FOLDER[name], str(output), json.dumps(FILES.get(name, {}))],
         tick=lambda: report(what, min(folder_bytes(home) - before, total), total),
