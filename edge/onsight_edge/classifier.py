@@ -12,9 +12,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.backends import Backend, backend_format, open_backend
 from onsight_edge.bundle import ModelFile, open_model
@@ -23,6 +23,9 @@ from onsight_edge.frame import Prediction, Timings
 from onsight_edge.postprocess import Postprocessor
 from onsight_edge.preprocess import Preprocessor
 from onsight_edge.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 
 class Classifier:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.errors import UnsupportedModelError
 from onsight_edge.frame import Prediction, TensorInfo
 from onsight_edge.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 
 class Postprocessor:

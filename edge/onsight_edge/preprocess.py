@@ -11,13 +11,17 @@ The resize comes before the colour conversion: it leaves few pixels to convert.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.errors import DataError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
 from onsight_edge.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 _COLOUR_FROM_BGR = {"rgb": cv2.COLOR_BGR2RGB, "grey": cv2.COLOR_BGR2GRAY}
 

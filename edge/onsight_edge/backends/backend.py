@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.frame import TensorInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 
 class Backend(Protocol):

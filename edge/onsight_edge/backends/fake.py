@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.frame import TensorInfo
 from onsight_edge.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 
 class FakeBackend:

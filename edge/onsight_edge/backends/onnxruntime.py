@@ -5,13 +5,15 @@ API: https://onnxruntime.ai/docs/api/python/api_summary.html
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
 
 _DTYPES = {
     "tensor(float)": "float32",
