@@ -29,12 +29,19 @@ def saved_model(model: keras.Model) -> Iterator[Path]:
     `TFLiteConverter.from_concrete_functions` takes the same network without complaint and leaves the weights out.
     The batch is fixed at 1, which is what a device runs: a free one makes the converter compute `Flatten`'s shape
     in the graph (three operators that no accelerator takes), and splits the network into two delegated parts.
+
+    Raises:
+        ModelError: it cannot be saved; the disk of the temporary folder may be full.
     """
     tf = import_tensorflow()
     signature = [tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="image")]
     with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
-        with quiet():
-            model.export(folder, verbose=False, input_signature=signature)
+        try:
+            with quiet():
+                model.export(folder, verbose=False, input_signature=signature)
+        except Exception as error:  # TensorFlow's file system has exception classes of its own
+            reason = " ".join(str(error).split())[-300:]
+            raise ModelError(f"cannot save the network for conversion in {folder}: {reason}") from error
         yield Path(folder)
 
 

@@ -187,7 +187,7 @@ def test_a_conversion_without_the_weights_is_caught(tiny: Any, tmp_path: Path, m
         return add_metadata(converter.convert(), spec)
 
     plant(monkeypatch, weightless)
-    with pytest.raises(ModelError, match="tflite-float32"):
+    with pytest.raises(ModelError, match="tflite-float32: the conversion lost the weights"):
         export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-float32"), 100.0))
     assert list(tmp_path.iterdir()) == []
 
@@ -284,3 +284,26 @@ def test_a_moved_data_set_is_found_where_it_is_now(tiny: Any, spoiled: Path) -> 
     with pytest.raises(DataError):
         load_run_data(open_run(spoiled))
     assert len(load_run_data(open_run(spoiled), data["uri"]).test) == 200
+
+
+def test_grey_pictures_and_logits_export_too(tmp_path: Path) -> None:
+    import keras
+
+    random = np.random.default_rng(0)
+    labels = np.arange(160) % 2
+    images = (random.integers(0, 120, (160, 9, 7)) + 90 * labels[:, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "grey.npz", x_train=images[:80], y_train=labels[:80], x_test=images[80:], y_test=labels[80:])
+    pooled = keras.layers.GlobalAveragePooling2D()
+    network = keras.Sequential([keras.Input((9, 7, 1)), keras.layers.Rescaling(1 / 255), pooled, keras.layers.Dense(2)])
+    network.set_weights([np.array([[-8, 8]], np.float32), np.array([3.3, -3.3], np.float32)])
+    run = tmp_path / "run"
+    run.mkdir()
+    network.save(run / "model.keras")
+    spec = ModelSpec("grey", ("0", "1"), (7, 9), colour="grey", output="logits")
+    spec.save(run / "spec.json")
+    (run / "data.json").write_text(json.dumps({"uri": str(tmp_path / "grey.npz"), "colour": "grey"}))
+    report = export_run(run, tmp_path / "b.bundle", ExportOptions(parse_quant("int8,float32"), calibration=20))
+    assert len(report.variants) == 4
+    assert report.keras["accuracy"] > 0.9
+    assert all(each.agreement > 0.95 for each in report.variants)
+    assert [each.input["shape"] for each in report.variants] == 2 * [[1, 9, 7, 1]] + 2 * [[-1, 9, 7, 1]]
