@@ -66,7 +66,7 @@ class Batches:
 
     def _parts(self, epoch: int) -> list[NDArray[np.int64]]:
         order = np.random.default_rng((self.seed, _SHUFFLE, epoch)).permutation(len(self.split))
-        return np.array_split(order, self.per_epoch)
+        return list(np.array_split(order, self.per_epoch))
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -88,10 +88,9 @@ def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pic
     """
     count, height, width, _ = images.shape
     if not recipe.augments:
-        return images.copy()
-    flips: NDArray[np.bool_] = np.zeros(count, bool)
-    if recipe.flip:
-        flips = random.random(count) < 0.5
+        same: Pictures = images.copy()
+        return same
+    flips = random.random((count,)) if recipe.flip else np.ones(count)
     # never wider than a mirrored border can be
     pad_y, pad_x = min(recipe.pad, height - 1), min(recipe.pad, width - 1)
     tops = random.integers(0, 2 * pad_y + 1, count)
@@ -101,7 +100,7 @@ def change(images: Pictures, recipe: Recipe, random: np.random.Generator) -> Pic
     # a loop over slices is several times faster here than one gather with index arrays
     for i, (top, left, flip) in enumerate(zip(tops, lefts, flips, strict=True)):
         cut = padded[i, top : top + height, left : left + width]
-        changed[i] = cut[:, ::-1] if flip else cut
+        changed[i] = cut[:, ::-1] if flip < 0.5 else cut
     if recipe.cutout:
         _cover(changed, recipe.cutout, random)
     return changed

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 from onsight_edge.errors import MissingExtraError
@@ -20,11 +23,29 @@ def load_keras() -> ModuleType:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        import keras
+        with _stderr_silent():
+            import keras
     except ImportError as error:
         package = error.name or "keras"
         raise MissingExtraError(package.partition(".")[0], "train", "training") from error
     return keras  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _stderr_silent() -> Iterator[None]:
+    # TensorFlow's C++ logs to the descriptor before it has read its log level
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def load_pyplot() -> ModuleType:

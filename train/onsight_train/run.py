@@ -30,6 +30,7 @@ from onsight_train.plots import draw_confusion, draw_curves
 from onsight_train.recipes import Recipe
 
 SCHEMA = 1
+PARTIAL = ".partial"
 TRAIN_SAMPLE = 10_000  # training pictures that the final training accuracy is measured on
 
 
@@ -94,9 +95,10 @@ def check_out(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         raise OnsightError(f"{folder} exists already: name another folder with --out, or remove it first")
     if (partial := partial_folder(folder)).exists():
+        usable = " (its model is whole: a usable run once renamed)" if (partial / "model.keras").exists() else ""
         raise OnsightError(
-            f"{partial} is there: another training is writing it, or one was killed; "
-            "rename it (it is a usable run) or remove it, or name another --out"
+            f"{partial} is there: another training is writing it, or one was killed; name another --out, or remove "
+            f"it{usable}"
         )
     with _making(partial):
         pass
@@ -104,7 +106,7 @@ def check_out(folder: Path) -> None:
 
 def partial_folder(folder: Path) -> Path:
     """Where a run lies until it is whole; every file in it is whole at any moment."""
-    return folder.with_name(folder.name + ".partial")
+    return folder.with_name(folder.name + PARTIAL)
 
 
 def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | None = None) -> Run:
@@ -189,7 +191,9 @@ def _making(partial: Path) -> Iterator[None]:
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise OnsightError(f"cannot write {partial.with_suffix('')}: {error.strerror}") from error
+        raise OnsightError(
+            f"cannot write {partial.with_name(partial.name.removesuffix(PARTIAL))}: {error.strerror}"
+        ) from error
     try:
         yield
     except BaseException as error:
@@ -198,7 +202,7 @@ def _making(partial: Path) -> Iterator[None]:
         elif isinstance(error, OnsightError | OSError):
             raise OnsightError(f"{error}; the best model until then is in {partial}") from error
         raise
-    if partial.exists() and not any(partial.iterdir()):
+    with contextlib.suppress(OSError):  # renamed by now, unless nothing was written
         partial.rmdir()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
+from onsight.options import json_option
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ INTERRUPTED = 130
 @click.option("--seed", type=click.IntRange(0), default=0, help="Decides splits, weights, order and changes.")
 @click.option("--name", help="What to call the model. [default: ARCH-DATA]")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder. [default: runs/NAME, numbered]")
-@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
+@json_option
 def command(
     data: str,
     arch: str,
@@ -86,8 +88,8 @@ def command(
     architecture = find_arch(arch)
     chosen = find_recipe(recipe or architecture.recipe).with_overrides(epochs=epochs, batch=batch, lr=lr)
     size_wh = parse_size(imgsz)
-    name = name or f"{arch}-{Path(data).stem}"
-    folder = out or _free_folder(Path("runs") / name)
+    name = name or f"{arch}-{Path(data).resolve().stem}"
+    folder = out or _free_folder(Path("runs") / re.sub(r"[^\w.-]+", "-", name))
     check_out(folder)
     dataset = _load(data, size_wh, resize, validation, seed, limit)
     plan = Plan(
@@ -166,26 +168,20 @@ def _free_folder(folder: Path) -> Path:
 
 def _show(run: Run) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    console = Console(soft_wrap=True)
+    from onsight.tables import class_table
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     low, high = run.test.interval
-    table = Table(title=f"{run.spec.name}: {run.test.total:,} test pictures", title_justify="left")
-    for heading in ("class", "pictures", "precision", "recall"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, score in zip(run.test.classes, run.test.per_class, strict=True):
-        table.add_row(name, f"{score.support:,}", percent(score.precision), percent(score.recall))
-    console.print(table)
+    console.print(class_table(run.test, Text(f"{run.spec.name}: {run.test.total:,} test pictures")))
+    done = len(run.fitted.history)
     console.print(
         f"test accuracy {run.test.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
-        f"{run.parameters:,} parameters, {len(run.fitted.history)} epochs in {run.fitted.seconds:.0f} s",
-        highlight=False,
+        f"{run.parameters:,} parameters, {done} epoch{'s' * (done != 1)} in {run.fitted.seconds:.0f} s"
     )
-    console.print(run.diagnosis.sentence, highlight=False)
-    console.print(f"run: {run.folder}", highlight=False)
-    console.print(f"next: onsight export {shlex.quote(str(run.folder))}", highlight=False)
-
-
-def percent(share: float | None) -> str:
-    """A share as `12.3 %`, or a dash where it is not defined."""
-    return "-" if share is None else f"{share:.1%}"
+    if run.fitted.stopped_early:
+        console.print(f"stopped early; the weights of epoch {run.fitted.kept} are kept")
+    console.print(run.diagnosis.sentence)
+    console.print(f"run: {run.folder}")
+    console.print(f"next: onsight export {shlex.quote(str(run.folder))}")
