@@ -202,6 +202,7 @@ def evaluate(scores: NDArray[np.floating], labels: NDArray[np.integer], classes:
     hits = correct(scores, labels)
     if not np.isfinite(scores).all():
         raise DataError("the model answers NaN or infinity: its weights are damaged")
+    matrix = confusion(labels, scores.argmax(axis=1), len(classes))  # refuses labels out of range
     true_scores = scores[np.arange(len(labels)), labels].astype(np.float64)
     return Evaluation(
         classes=classes,
@@ -210,7 +211,7 @@ def evaluate(scores: NDArray[np.floating], labels: NDArray[np.integer], classes:
         correct_top5=correct(scores, labels, top=5),
         # a quantized 0 would be infinitely wrong: floored where float32 training floors it too
         loss=float(-np.log(np.clip(true_scores, 1e-7, 1.0)).mean()),
-        matrix=confusion(labels, scores.argmax(axis=1), len(classes)),
+        matrix=matrix,
     )
 
 
