@@ -188,12 +188,12 @@ class _Saver:
 @contextlib.contextmanager
 def _making(partial: Path) -> Iterator[None]:
     """Make the folder; on failure remove it, unless it holds a whole model: hours of work are not thrown away."""
+    made = [partial, *(parent for parent in partial.parents if not parent.exists())]
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise OnsightError(
-            f"cannot write {partial.with_name(partial.name.removesuffix(PARTIAL))}: {error.strerror}"
-        ) from error
+        folder = partial.with_name(partial.name.removesuffix(PARTIAL))
+        raise OnsightError(f"cannot write {folder}: {error.strerror}") from error
     try:
         yield
     except BaseException as error:
@@ -202,8 +202,10 @@ def _making(partial: Path) -> Iterator[None]:
         elif isinstance(error, OnsightError | OSError):
             raise OnsightError(f"{error}; the best model until then is in {partial}") from error
         raise
-    with contextlib.suppress(OSError):  # renamed by now, unless nothing was written
-        partial.rmdir()
+    finally:
+        for place in made:  # innermost first; those that hold something stay
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 def _data_json(dataset: Dataset, plan: Plan, colour: Colour) -> dict[str, Any]:

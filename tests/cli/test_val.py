@@ -1,0 +1,100 @@
+"""`onsight val` on model files and bundles: without TensorFlow, classes matched by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onsight.commands.val import map_labels
+from onsight.main import main
+from onsight_edge.classifier import Classifier
+from onsight_edge.errors import DataError
+
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Pictures under three of the shipped model's ten class names, in an order of their own."""
+    random = np.random.default_rng(0)
+    names = np.array(["truck", "cat", "airplane"])
+    arrays = {}
+    for part, count in (("train", 30), ("test", 24)):
+        arrays[f"x_{part}"] = random.integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % 3
+    np.savez(tmp_path / "few.npz", classes=names, **arrays)
+    return tmp_path / "few.npz"
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_classes_are_matched_by_name(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("val", "default", str(few), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    with np.load(few) as arrays, Classifier.open("default") as classifier:
+        predicted = classifier.scores(arrays["x_test"]).argmax(axis=1)
+        names = [("truck", "cat", "airplane")[label] for label in arrays["y_test"]]
+    right = sum(CIFAR[guess] == name for guess, name in zip(predicted, names, strict=True))
+    assert document["correct"] == right and document["pictures"] == 24
+    assert document["per_class"]["truck"]["support"] == 8 and document["per_class"]["dog"]["support"] == 0
+    assert document["per_class"]["dog"]["recall"] is None
+    assert document["kind"] == "bundle" and document["variant"] == "tflite-int8" and document["data"]["split"] == "test"
+
+
+def test_table(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("val", "default", str(few), "--split", "train", "--backend", "litert", "--limit", "9") == 0
+    shown = capsys.readouterr().out
+    assert "truck" in shown and "precision" in shown and "95 % interval" in shown and "few train" in shown
+
+
+def test_labels_are_mapped_to_the_model_s_order() -> None:
+    found = map_labels(np.array([0, 1, 2, 0]), ("c", "a", "b"), ("a", "b", "c", "d"))
+    assert found.tolist() == [2, 0, 1, 2]
+    with pytest.raises(DataError, match=r"does not know the data set's z: it knows a, b"):
+        map_labels(np.array([0]), ("a", "z"), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("default",), 2, "name the data set: onsight val default DATA"),
+        (("nothing", "few.npz"), 1, "no model at nothing"),
+        (("default", "nowhere"), 1, "nowhere"),
+        (("default", "few.npz", "--variant", "tflite-int4"), 1, "no variant 'tflite-int4'"),
+        (("default", "other.npz"), 1, "does not know the data set's zebra"),
+    ],
+)
+def test_bad_calls(
+    few: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    status: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(few.parent)
+    with np.load(few) as arrays:
+        np.savez("other.npz", **{**arrays, "classes": np.array(["truck", "zebra", "cat"])})
+    assert call("val", *arguments) == status
+    assert words in capsys.readouterr().err
+
+
+def test_a_device_needs_no_training_package(few: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'torch', 'onnx', 'matplotlib', 'onsight_train', 'onsight_export'):\n"
+        "    sys.modules[name] = None\n"  # importing them now fails
+        f"from onsight.main import main\nmain(['val', 'default', {str(few)!r}, '--json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pictures"] == 24
