@@ -209,6 +209,8 @@ def _check(
             "sha256": dataset.sha256,
             "split": "test",
             "test_pictures": len(dataset.test),
+            "seed": int(run.data.get("seed", 0)),  # with these `onsight val` finds the same test pictures again
+            "validation": float(run.data.get("validation", 0.1)),
         },
         pictures=pictures,
         keras={"correct": right, "accuracy": right / pictures, "interval": wilson(right, pictures)},

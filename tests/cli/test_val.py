@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 
 from onsight.commands.val import map_labels
 from onsight.main import main
+from onsight_edge.bundle import DEFAULT_MODEL, Bundle, write_manifest
 from onsight_edge.classifier import Classifier
+from onsight_edge.datasets import load_dataset
 from onsight_edge.errors import DataError
+from onsight_edge.files import write_json
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -98,3 +102,27 @@ def test_a_device_needs_no_training_package(few: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pictures"] == 24
+
+
+def test_a_bundle_is_tested_on_the_pictures_it_did_not_learn_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unsplit set is split as it was for the training, whose seed rides in the bundle."""
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "unsplit.npz",
+        classes=np.array(CIFAR),
+        images=random.integers(0, 256, (200, 32, 32, 3)).astype(np.uint8),
+        labels=np.arange(200) % 10,
+    )
+    digests = {}
+    for seed in (0, 5):
+        bundle = Path(shutil.copytree(DEFAULT_MODEL, tmp_path / f"seed{seed}.bundle"))
+        write_json(bundle / "report.json", {"dataset": {"seed": seed, "validation": 0.2}})
+        opened = {"name": "x", "spec": Bundle.open(DEFAULT_MODEL).spec}
+        write_manifest(bundle, **opened, variants={"tflite-int8": "tflite-int8.tflite"}, extra=["report.json"])
+        assert call("val", str(bundle), str(tmp_path / "unsplit.npz"), "--json") == 0
+        digests[seed] = json.loads(capsys.readouterr().out)["data"]["sha256"]
+        loaded = load_dataset(str(tmp_path / "unsplit.npz"), size_wh=(32, 32), validation=0.2, seed=seed)
+        assert digests[seed] == loaded.sha256
+    assert digests[0] != digests[5]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from onsight.main import print_json
 from onsight.options import backend_option, json_option, spec_option, threads_option, variant_option
+from onsight_edge.bundle import DEFAULT_MODEL, MANIFEST, Bundle
 from onsight_edge.errors import DataError, ModelError, UsageError
 from onsight_edge.metrics import Evaluation, evaluate
 from onsight_edge.spec import ModelSpec
@@ -45,12 +46,14 @@ class _Scorer:
 )
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, every class in its share.")
 @click.option(
-    "--seed", type=click.IntRange(0), help="Decides the split of data that comes unsplit; default: the run's, else 0."
+    "--seed",
+    type=click.IntRange(0),
+    help="Decides the split of data that comes unsplit; default: the run's or the bundle's, else 0.",
 )
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
-    help="The fraction of the training pictures that validate; default: the run's, else 0.1.",
+    help="The fraction of the training pictures that validate; default: the run's or the bundle's, else 0.1.",
 )
 @variant_option
 @backend_option
@@ -85,7 +88,7 @@ def command(
                 raise UsageError(f"--{flag} is for bundles and model files; {run} is a run, which Keras evaluates")
     elif data is None:
         raise UsageError(f"name the data set: onsight val {model} DATA")
-    trained_on = _trained_on(run) if run is not None else {}
+    trained_on = _trained_on(run) if run is not None else _exported_from(model)
     uri = data or str(trained_on["uri"])
     if seed is None:
         seed = int(trained_on.get("seed", 0))
@@ -182,6 +185,18 @@ def _trained_on(run: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or "uri" not in found:
         raise ModelError(f"{path} does not name the run's data set: the key 'uri' is missing")
     return found
+
+
+def _exported_from(model: str) -> dict[str, Any]:
+    """How the data set behind a bundle was split: another seed would put training pictures into the test part."""
+    path = DEFAULT_MODEL if model == "default" else Path(model)
+    if not (path / MANIFEST).is_file():
+        return {}
+    bundle = Bundle.open(path)
+    if "report.json" not in bundle.files:
+        return {}
+    found = json.loads(bundle.read(bundle.files["report.json"]))
+    return dict(found.get("dataset", {}))
 
 
 def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | None) -> Dataset:
