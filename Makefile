@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-all check lock setup clean
+.PHONY: demo test test-all check model lock setup clean
 
 demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
 	$(BIN)/onsight demo
@@ -25,14 +25,21 @@ check: setup           ## style, types, floors, docs
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "onsight needs Python 3.10 or newer; $(PYTHON) is older: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { $(PYTHON) --version; \
+	  echo "TensorFlow, which this sets up, needs Python 3.10 to 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up $(VENV) (a few minutes the first time: TensorFlow is a large download)"
 	$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu keep venv apart: sudo apt install python3-venv"; exit 1; }
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-lock:                  ## renew constraints.txt: every Python from 3.10, every platform, no host names
+model: setup           ## train the model that ships (about 40 minutes on 2 cores) and put it into the package
+	$(BIN)/onsight train cifar10 --arch resnet8 --epochs 50 --validation 0.02 --seed 1 --name resnet8-cifar10 \
+	  --out runs/resnet8-cifar10
+	$(BIN)/onsight export runs/resnet8-cifar10 --quant tflite-int8 --out runs/default.bundle
+	rm -rf edge/onsight_edge/models/default.bundle
+	mv runs/default.bundle edge/onsight_edge/models/default.bundle
+
+lock: setup            ## renew constraints.txt: every Python from 3.10, every platform, no host names
 	$(PIP) install 'uv>=0.5'
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o constraints.txt

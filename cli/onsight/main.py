@@ -58,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    _ensure_streams()
     try:
         status = cli.main(args=arguments, prog_name="onsight", standalone_mode=False)
         sys.stdout.flush()
@@ -75,7 +76,25 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"onsight: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:  # a full disk behind stdout, a folder that may not be looked into
+        if debug:
+            raise
+        about = f"{error.filename}: " if error.filename else ""
+        print(f"onsight: {about}{error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what could not be written now cannot be written at exit
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _ensure_streams() -> None:
+    """Give a process that was started without standard streams, as services may be, ones that lead nowhere."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def print_json(value: Any) -> None:

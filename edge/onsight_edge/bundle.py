@@ -13,7 +13,7 @@ from typing import Any
 
 from onsight_edge.embedded import read_spec
 from onsight_edge.errors import IntegrityError, ModelError, UsageError
-from onsight_edge.files import canonical_json, sha256_bytes, write_json
+from onsight_edge.files import canonical_json, json_text, sha256_bytes, write_json
 from onsight_edge.spec import ModelSpec
 from onsight_edge.version import __version__
 
@@ -104,6 +104,11 @@ class Bundle:
         """
         path = self.path / entry.file
         try:
+            if not path.is_file() or path.stat().st_size != entry.bytes:
+                raise IntegrityError(
+                    f"{path} is missing or has another size than the {entry.bytes} bytes that were exported: the "
+                    "bundle is incomplete, copy or export it again"
+                )
             data = path.read_bytes()
         except OSError as error:
             raise IntegrityError(
@@ -150,8 +155,14 @@ def open_model(
         IntegrityError: changed since it was exported.
     """
     path = DEFAULT_MODEL if str(model) == "default" else Path(model)
-    if not path.exists():
-        raise ModelError(f"no model at {path}: expected a bundle's folder, a .tflite or .onnx file, or 'default'")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"no model at {path}: expected a bundle's folder, a .tflite or .onnx file, or 'default'"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if path.is_dir():
         if (path / "model.keras").exists() and not (path / MANIFEST).exists():
             raise ModelError(f"{path} is a training run; make a bundle of it first: onsight export {path}")
@@ -221,7 +232,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MANIFEST_BYTES:
             raise ModelError(f"{path} is over {_MANIFEST_BYTES >> 20} MiB: not a bundle's manifest")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        manifest = json.loads(text)
     except FileNotFoundError as error:
         raise ModelError(
             f"{path.parent} is not a bundle: it has no {MANIFEST}; make one with: onsight export RUN"
@@ -234,7 +246,12 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not a bundle's manifest: the key 'schema' is missing")
     if manifest["schema"] != SCHEMA:
         raise ModelError(f"{path}: schema {manifest['schema']!r} is not {SCHEMA}: written by another onsight")
-    if manifest.get("sha256") != _manifest_digest(manifest):
+    try:
+        # the text itself, too: a changed space or line end is a change
+        intact = manifest.get("sha256") == _manifest_digest(manifest) and text == json_text(manifest)
+    except (ValueError, RecursionError):  # numbers and characters that nobody exports
+        intact = False
+    if not intact:
         raise IntegrityError(f"{path} has been changed since it was exported; copy or export the bundle again")
     return manifest
 

@@ -32,20 +32,21 @@ def read_spec(data: bytes, model_format: str, where: str) -> ModelSpec | None:
         return None
     try:
         return ModelSpec.from_json(json.loads(text), where)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{where}: the spec inside it is damaged: {error}") from error
 
 
 def _tflite_spec(data: bytes) -> str | None:
-    import zipfile  # with lzma and bz2 behind it; a bundle's spec stands in its manifest
+    import zipfile  # with zlib, lzma and bz2 behind it; a bundle's spec stands in its manifest
+    import zlib
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if archive.getinfo(TFLITE_SPEC_FILE).file_size > _MOST_BYTES:
                 return None
             return archive.read(TFLITE_SPEC_FILE).decode()
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, UnicodeDecodeError):
-        return None
+    except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, OSError, EOFError, ValueError):
+        return None  # none there, or damaged: the caller says what is missing
 
 
 def _onnx_metadata(data: bytes) -> dict[str, str]:

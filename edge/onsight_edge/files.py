@@ -66,9 +66,9 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     import shutil
     import tempfile
 
-    if target.exists() and not replace:
-        raise OnsightError(f"{target} exists already: name another folder, or remove it first")
     try:
+        if target.exists() and not replace:
+            raise OnsightError(f"{target} exists already: name another folder, or remove it first")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
     except OSError as error:
@@ -95,9 +95,14 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def json_text(value: Any) -> str:
+    """`value` as indented JSON, a line end at its end. NaN is refused: JSON has none."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` to `target` as indented JSON, whole or not at all. NaN is refused: JSON has none."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `value` to `target` as `json_text`, whole or not at all."""
+    write_text(target, json_text(value))
 
 
 def cache_folder() -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onsight_edge.errors import UnsupportedModelError
+from onsight_edge.errors import BackendError, UnsupportedModelError
 from onsight_edge.frame import Prediction, TensorInfo
 from onsight_edge.spec import ModelSpec
 
@@ -31,10 +32,18 @@ class Postprocessor:
 
         Args:
             output: (1, classes) as the runtime gave it; copied, so the runtime may reuse it.
+
+        Raises:
+            BackendError: the best score is not a number.
         """
         scores = self.scores(output)[0]
         index = int(scores.argmax())
         score = float(scores[index])
+        if not score < math.inf:  # NaN, too: argmax finds it
+            raise BackendError(
+                f"the model answered {score} for {self.spec.classes[index]}: its file is damaged or its "
+                "input is not what its spec says"
+            )
         return Prediction(index, score, scores, self.spec.classes, score < self.spec.threshold)
 
     def scores(self, output: NDArray[np.generic]) -> NDArray[np.float32]:

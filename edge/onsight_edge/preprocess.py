@@ -177,7 +177,8 @@ def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _centre_cut(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     scale = min(width / size_wh[0], height / size_wh[1])
-    cut_w, cut_h = min(width, round(size_wh[0] * scale)), min(height, round(size_wh[1] * scale))
+    cut_w = max(1, min(width, round(size_wh[0] * scale)))
+    cut_h = max(1, min(height, round(size_wh[1] * scale)))
     left, top = (width - cut_w) // 2, (height - cut_h) // 2
     return image[top : top + cut_h, left : left + cut_w]
 

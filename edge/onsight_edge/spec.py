@@ -108,22 +108,8 @@ class ModelSpec:
         if missing := [k for k in ("name", "classes", "input_size_wh") if k not in given]:
             raise ModelError(f"{where}: the key {missing[0]!r} is missing")
         try:
-            read: dict[str, Any] = {key: value[key] for key in given}
-            for key, kind in (("classes", str), ("input_size_wh", int), ("mean", float), ("std", float)):
-                if key in read:
-                    if not isinstance(read[key], list):
-                        raise ModelError(f"{where}: {key} must be a list")
-                    read[key] = tuple(kind(item) for item in read[key])
-            if len(read["input_size_wh"]) != 2:
-                raise ModelError(f"{where}: input_size_wh must be [width, height]")
-            if "threshold" in read:
-                read["threshold"] = float(read["threshold"])
-            return cls(**read)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"{where}: {error}") from error
+            return cls(**{key: _checked(key, value[key]) for key in given})
         except ModelError as error:
-            if str(error).startswith(where):
-                raise
             raise ModelError(f"{where}: {error}") from error
 
     @classmethod
@@ -137,9 +123,34 @@ class ModelSpec:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
         except OSError as error:
             raise ModelError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{path} is not JSON: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the spec to a JSON file, whole or not at all."""
         write_json(path, self.to_json())
+
+
+def _checked(key: str, value: Any) -> Any:
+    """A spec's value as its field holds it; JSON's kinds are not bent into one another."""
+    if key in ("classes", "input_size_wh", "mean", "std"):
+        if not isinstance(value, list):
+            raise ModelError(f"{key} must be a list")
+        if key == "input_size_wh" and len(value) != 2:
+            raise ModelError("input_size_wh must be [width, height]")
+        return tuple(_item(key, item) for item in value)
+    return _item(key, value)
+
+
+def _item(key: str, value: Any) -> str | int | float:
+    if key == "input_size_wh":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise ModelError(f"{key} must hold whole numbers, not {value!r}")
+    if key in ("mean", "std", "threshold"):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30:
+            return float(value)
+        raise ModelError(f"{key} must hold finite numbers, not {value!r}")
+    if isinstance(value, str):
+        return value
+    raise ModelError(f"{key} must be text, not {value!r}")

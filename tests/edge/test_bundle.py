@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from onsight_edge.bundle import DEFAULT_MODEL, MANIFEST, Bundle, open_model, write_manifest
 from onsight_edge.embedded import read_spec
 from onsight_edge.errors import IntegrityError, ModelError, OnsightError, UsageError
+from onsight_edge.files import canonical_json, sha256_bytes, write_json
 from onsight_edge.spec import ModelSpec
 
 
@@ -33,11 +37,23 @@ def test_one_changed_byte_anywhere_is_refused(shipped: Path) -> None:
             path.write_bytes(spoiled)
             with pytest.raises(ModelError):
                 open_model(shipped)
-        path.write_bytes(whole[:-2])
+        path.write_bytes(whole[:-1])
         with pytest.raises(ModelError):
             open_model(shipped)
         path.write_bytes(whole)
     assert open_model(shipped).variant == "tflite-int8"
+
+
+def test_every_single_byte_of_a_manifest_counts(shipped: Path) -> None:
+    """Spaces too, and digits that turn a size into a number no JSON has."""
+    path = shipped / MANIFEST
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for byte in (b" ", b"e", b"9"):
+            if whole[at : at + 1] != byte:
+                path.write_bytes(whole[:at] + byte + whole[at + 1 :])
+                with pytest.raises(ModelError):
+                    open_model(shipped)
 
 
 def test_the_message_names_the_file_and_what_to_do(shipped: Path) -> None:
@@ -51,7 +67,7 @@ def test_the_message_names_the_file_and_what_to_do(shipped: Path) -> None:
 
 def test_a_missing_file_is_named(shipped: Path) -> None:
     (shipped / "report.json").unlink()
-    with pytest.raises(IntegrityError, match=r"report\.json cannot be read.*incomplete"):
+    with pytest.raises(IntegrityError, match=r"report\.json is missing.*incomplete"):
         open_model(shipped)
 
 
@@ -136,6 +152,21 @@ def test_reading_what_rides_inside_survives_anything(data: bytes) -> None:
     assert read_spec(data, "tflite", "x") is None
 
 
+def test_damage_to_what_rides_inside_a_tflite_is_survived() -> None:
+    body = io.BytesIO()
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(body, "w", method) as archive:
+            archive.writestr("onsight.json", json.dumps(ModelSpec("x", ("1", "2"), (8, 8)).to_json()))
+        data = body.getvalue()
+        assert read_spec(data, "tflite", "x") is not None
+        for at in range(len(data)):
+            for bit in range(8):
+                spoiled = bytearray(data)
+                spoiled[at] ^= 1 << bit
+                with contextlib.suppress(ModelError):
+                    read_spec(bytes(spoiled), "tflite", "x")
+
+
 def test_every_truncation_of_an_onnx_is_survived(tmp_path: Path, write_colours_onnx: Callable[..., Path]) -> None:
     data = write_colours_onnx(tmp_path / "m.onnx").read_bytes()
     for length in range(len(data)):
@@ -143,11 +174,9 @@ def test_every_truncation_of_an_onnx_is_survived(tmp_path: Path, write_colours_o
 
 
 def _sign(folder: Path, manifest: dict[str, object]) -> None:
-    from onsight_edge.files import canonical_json, sha256_bytes
-
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
     rest["sha256"] = sha256_bytes(canonical_json(rest).encode())
-    (folder / MANIFEST).write_text(json.dumps(rest))
+    write_json(folder / MANIFEST, rest)
 
 
 def test_write_manifest_is_read_back(tmp_path: Path, colours_bundle: Path) -> None:

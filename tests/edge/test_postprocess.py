@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from onsight_edge.errors import UnsupportedModelError
+from onsight_edge.errors import BackendError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
 from onsight_edge.postprocess import Postprocessor, softmax
 from onsight_edge.spec import ModelSpec
@@ -67,3 +67,11 @@ def test_the_runtime_may_reuse_its_buffer() -> None:
 def test_what_is_no_classifier_is_refused(tensor: TensorInfo, says: str) -> None:
     with pytest.raises(UnsupportedModelError, match=says):
         Postprocessor(spec(), tensor)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_answer_that_is_no_number_is_an_error(value: float) -> None:
+    output = np.full((1, 10), 0.1, np.float32)
+    output[0, 4] = value
+    with pytest.raises(BackendError, match="for e"):
+        Postprocessor(spec(), TensorInfo("y", (1, 10), "float32"))(output)

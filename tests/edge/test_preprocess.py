@@ -136,3 +136,10 @@ def test_a_tensor_of_another_size_is_refused() -> None:
         Preprocessor(spec(), TensorInfo("x", (1, 64, 64, 3), "float32"))
     with pytest.raises(UnsupportedModelError, match="without a scale"):
         Preprocessor(spec(mean=(127.0,)), TensorInfo("x", (1, 32, 32, 3), "uint8"))
+
+
+@pytest.mark.parametrize("size_wh", [(1, 5), (5, 1)])
+def test_a_picture_of_one_pixel_survives_every_policy(size_wh: tuple[int, int]) -> None:
+    for resize in ("squash", "fit-shortest", "fit-longest"):
+        pixels = Preprocessor(spec(input_size_wh=size_wh, resize=resize)).pixels(np.full((1, 1, 3), 7, np.uint8))
+        assert pixels.shape == (size_wh[1], size_wh[0], 3)

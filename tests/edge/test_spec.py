@@ -82,3 +82,29 @@ def test_a_file_that_is_no_spec(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(ModelError, match="expected a JSON object"):
         ModelSpec.load(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"mean": [NaN]',
+        '"mean": [1e999]',
+        '"std": ["1"]',
+        '"name": {"a": 1}',
+        '"input_size_wh": [8.9, 8]',
+        '"input_size_wh": [1e999, 32]',
+        '"input_size_wh": [true, 32]',
+        '"threshold": NaN',
+        '"threshold": null',
+        '"classes": [1, 2]',
+        '"colour": 3',
+        '"mean": ' + "[" * 100_000,
+    ],
+)
+def test_nonsense_in_a_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "spec.json"
+    good = '"schema": 1, "name": "n", "classes": ["a", "b"], "input_size_wh": [8, 8]'
+    path.write_text("{" + good + ", " + text + "}")
+    with pytest.raises(ModelError) as caught:
+        ModelSpec.load(path)
+    assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ import click
 
 from onsight.main import print_json
 from onsight.options import json_option
-from onsight_edge.errors import OnsightError
+from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.files import write_json
 
 DATA = "cifar10"
@@ -62,16 +62,16 @@ def command(epochs: int, seconds: float, seed: int, out: Path | None, as_json: b
     sheet = str(folder / "pictures.png")
     training: dict[str, Any] | None = None
     exported: dict[str, Any] | None = None
-    try:
-        _run("data", DATA, "--sheet", sheet)
-    except OnsightError:
+    unreachable = _unreachable()
+    if unreachable:
         click.echo(
-            f"onsight: {DATA} cannot be reached, so nothing is trained: the rest runs with the model that ships in the "
-            "package and a synthetic camera",
+            f"{unreachable}\nso nothing is trained here: the rest runs with the model that ships in the package and a "
+            "synthetic camera",
             err=True,
         )
         model, source = "default", "synthetic://"
     else:
+        _run("data", DATA, "--sheet", sheet)
         run = str(folder / "run")
         training = _run("train", DATA, "--arch", "seed-cnn", "--epochs", str(epochs), "--seed", str(seed), "--out", run)
         exported = _run("export", run, "--out", model)
@@ -80,6 +80,7 @@ def command(epochs: int, seconds: float, seed: int, out: Path | None, as_json: b
     live = _run("run", model, "--source", source, "--seconds", f"{seconds:g}", "--mp4", video)
     rows = closing_rows(record, exported)
     report = {
+        "not_trained_because": unreachable,
         "epochs": epochs if training else None,
         "keras_accuracy": exported["keras"]["accuracy"] if exported else None,
         "variants": [asdict(row) for row in rows],
@@ -92,6 +93,20 @@ def command(epochs: int, seconds: float, seed: int, out: Path | None, as_json: b
         print_json(report)
     else:
         _show(report, rows, training)
+
+
+def _unreachable() -> str | None:
+    """Fetch the pictures; why they cannot be had, or None. Any other failure, such as a full disk, is raised."""
+    from onsight_edge.datasets import cached_path
+    from onsight_train.fetch import fetch
+
+    if cached_path(DATA).exists():
+        return None
+    try:
+        fetch(DATA)
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def closing_rows(record: dict[str, Any], exported: dict[str, Any] | None) -> list[Row]:
@@ -150,7 +165,7 @@ def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | No
     if training:
         title = (
             f"seed-cnn on CIFAR-10, {report['epochs']} epochs: Keras {report['keras_accuracy']:.2%} of the "
-            f"{training['test']['total']:,} test pictures"
+            f"{training['test']['pictures']:,} test pictures"
         )
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("variant", no_wrap=True)
@@ -171,16 +186,15 @@ def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | No
         )
     console.print(table)
     live = report["live"]
-    age = live["age_ms"]
-    console.print(
-        f"live: {live['fps']:.1f} fps, frame age p50 {age['p50']:.2f} ms, p99 {age['p99']:.2f} ms, "
-        f"{live['dropped']} of {live['captured']} frames dropped"
-    )
+    line = f"live: {live['fps']:.1f} fps, {live['dropped']} of {live['captured']} frames dropped"
+    if age := live["age_ms"]:
+        line += f", frame age p50 {age['p50']:.2f} ms, p99 {age['p99']:.2f} ms"
+    console.print(line)
     if live["accuracy"] is not None:
         console.print(f"live accuracy against the truth: {live['accuracy']:.1%} of {live['judged']} frames")
+    files = "pictures.png, run, cifar10.bundle, " if training else ""
     console.print(
         f"loss: points below Keras. p50, p99: one 640x480 frame from picture to answer.\n"
-        f"everything is in {report['folder']}/ (run, cifar10.bundle, latency.json, live.mp4, report.json); "
-        f"{report['seconds']:.0f} s",
+        f"everything is in {report['folder']}/ ({files}latency.json, live.mp4, report.json); {report['seconds']:.0f} s",
         soft_wrap=True,
     )

@@ -76,17 +76,27 @@ def open_runtime(name: str, model: bytes, threads: int) -> OnnxRuntimeBackend:
         raise MissingExtraError("onnxruntime", "onnx", f"the backend {name}") from error
     except ImportError as error:
         raise BackendError(f"onnxruntime is installed but cannot be imported: {_one_line(error)}") from error
+    onnxruntime.set_default_logger_severity(3)  # its warnings are of graph nodes and devices nobody here can change
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # its warnings are about graph nodes nobody here can change
+    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
+        session = onnxruntime.InferenceSession(model, options, providers=_providers(onnxruntime))
         return OnnxRuntimeBackend(session, threads)
     except UnsupportedModelError:
         raise
     except Exception as error:
         raise BackendError(f"onnxruntime does not take this model: {_one_line(error)}") from error
+
+
+def _providers(onnxruntime: Any) -> list[str]:
+    """What the session may use, best first.
+
+    Not TensorRT, which a Jetson's build offers first: it compiles every model anew for minutes.
+    """
+    available = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available] or available
 
 
 def _info(argument: Any) -> TensorInfo:
