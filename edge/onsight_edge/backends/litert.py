@@ -5,16 +5,14 @@ API: https://ai.google.dev/edge/api/tflite/python/tf/lite/Interpreter
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
+from onsight_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
@@ -83,7 +81,7 @@ def open_runtime(name: str, model: bytes, threads: int) -> LiteRTBackend:
     except ImportError as error:
         raise BackendError(f"{distribution} is installed but cannot be imported: {_one_line(error)}") from error
     try:
-        with _stderr_silenced():
+        with quiet_stderr():  # it announces its delegate at every load and has no switch for that
             return LiteRTBackend(name, module.Interpreter(model_content=model, num_threads=threads), threads)
     except UnsupportedModelError:
         raise
@@ -94,23 +92,6 @@ def open_runtime(name: str, model: bytes, threads: int) -> LiteRTBackend:
                 f"give it an environment of its own with 'numpy<2' (docs/install.md)"
             ) from error
         raise BackendError(f"{name} does not take this model: {_one_line(error)}") from error
-
-
-@contextlib.contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """The C++ side announces its delegate on file descriptor 2 at every load and has no switch for that."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # a service may run without one
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - nothing of pathlib is needed here
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _info(detail: dict[str, Any]) -> TensorInfo:
