@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import tempfile
 import types
 import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -213,6 +215,28 @@ def load_json(path: Path) -> Any:
         raise BenchmarkError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is not a record: it is not JSON ({error})") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a record file that could not be written, before anything is measured; leaves nothing behind.
+
+    Raises:
+        BenchmarkError: it is a folder, or its folder cannot be made or written to.
+    """
+    made: list[Path] = []
+    try:
+        if path.is_dir():
+            raise BenchmarkError(f"cannot write {path}: it is a folder")
+        made += [folder for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise BenchmarkError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        for folder in made:  # innermost first
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def save_json(path: Path, value: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,24 @@ from onsight_edge.bundle import MANIFEST
 F = TypeVar("F", bound=Callable[..., object])
 
 MODEL_SUFFIXES = (".tflite", ".onnx", ".keras")
+MAX_THREADS = 64
+MAX_SEED = 2**32 - 1  # NumPy's and Keras's
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range. nan compares false with every limit, so click's own range lets it through."""
+
+    name = "float range"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; fails on nan and inf."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+SEED = click.IntRange(0, MAX_SEED)
 
 
 def variant_option(function: F) -> F:
@@ -37,7 +56,11 @@ def backend_option(function: F) -> F:
 def threads_option(function: F) -> F:
     """`--threads`: for one inference."""
     return click.option(
-        "--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads for one inference."
+        "--threads",
+        type=click.IntRange(1, MAX_THREADS),
+        default=1,
+        show_default=True,
+        help="Threads for one inference.",
     )(function)
 
 
@@ -60,4 +83,7 @@ def names_a_model(argument: str) -> bool:
     path = Path(argument)
     if argument == "default" or path.suffix.lower() in MODEL_SUFFIXES or argument.rstrip("/").endswith(".bundle"):
         return True
-    return path.is_dir() and ((path / MANIFEST).exists() or (path / "model.keras").exists())
+    try:
+        return path.is_dir() and ((path / MANIFEST).exists() or (path / "model.keras").exists())
+    except OSError:  # too long a name, a folder that may not be entered: reading it will say so
+        return False

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ def test_json_is_one_document_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         (["--backend", "tensorrt"], 2, "unknown backend 'tensorrt'"),
         (["--threads", "two"], 2, "--threads needs numbers"),
         (["--threads", "0"], 2, "at least 1"),
+        (["--threads", "1,65"], 2, "at most 64"),
+        (["--seed", "-1"], 2, "--seed"),
+        (["--seconds", "nan"], 2, "not a finite number"),
+        (["--seconds", "inf"], 2, "not a finite number"),
         (["--variant", ","], 2, "--variant needs at least one name"),
         (["--out", "record.txt"], 2, "--out must name a .json file"),
         (["--seconds", "0"], 2, "--seconds"),
@@ -64,3 +69,16 @@ def test_a_wrong_call_is_one_clear_line(
     error = capsys.readouterr().err
     assert says in error and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_cannot_be_written_is_refused_before_measuring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.json").mkdir()
+    for out in ("file/record.json", "folder.json", "x" * 300 + ".json"):
+        started = time.monotonic()
+        assert call("--seconds", "60", "--fresh", "0", "--out", str(tmp_path / out)) == 1
+        assert time.monotonic() - started < 30, "it measured first"
+        assert "cannot write" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]

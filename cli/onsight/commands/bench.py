@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
+from onsight.options import MAX_THREADS, SEED, FiniteRange
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", default="1", show_default=True, help="Threads for one inference, such as 1,2,4.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Measured calls of each combination; default 300.")
-@click.option("--seconds", type=float, help="Measure for so long, all combinations together.")
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="Measure for so long, all combinations together.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Unmeasured calls of each before."
 )
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write the record to this .json file.")
 @click.option("--no-values", is_flag=True, help="Leave the single measured values out of the record.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
+    "--seed", type=SEED, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 def command(
@@ -67,9 +68,12 @@ def command(
     a model file, or `default`.
     """
     from onsight_benchmarks.latency import bench
+    from onsight_benchmarks.record import check_writable
 
     if out is not None and out.suffix != ".json":
         raise UsageError(f"--out must name a .json file, not {out}")
+    if out is not None:
+        check_writable(out)
     with _bar() as tell:
         record = bench(
             model,
@@ -191,6 +195,6 @@ def _counts(text: str) -> list[int]:
         counts = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(f"--threads needs numbers such as 1,2, not {text!r}") from error
-    if min(counts) < 1:
-        raise UsageError(f"--threads needs numbers of at least 1, not {text!r}")
+    if not all(1 <= count <= MAX_THREADS for count in counts):
+        raise UsageError(f"--threads needs numbers of at least 1 and at most {MAX_THREADS}, not {text!r}")
     return counts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
-from onsight.options import json_option
+from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ _SHOWN = 10
 @click.option("--size", metavar="N|WxH", help="Bring the pictures to this size; default: as they are.")
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FiniteRange(0, 1, max_open=True),
     default=0.1,
     show_default=True,
     help="The fraction of the training pictures that validate, where the files set none apart.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the splits.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Decides the splits.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures a split, every class in its share.")
 @click.option(
     "--out",

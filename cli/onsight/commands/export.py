@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
-from onsight.options import json_option
+from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.datasets import NAMED, cached_path
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     metavar="POINTS",
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Training pictures, balanced over the classes, that the int8 variants are calibrated on.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Which training pictures those are.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which training pictures those are.")
 @click.option("--opset", type=click.IntRange(13, 18), default=17, show_default=True, help="Of the ONNX files.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder [default: RUN.bundle beside RUN].")
 @click.option("--data", help="Where the run's data set is now, if it was moved: a folder or an .npz file.")

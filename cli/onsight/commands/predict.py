@@ -11,6 +11,7 @@ import click
 
 from onsight.main import print_json
 from onsight.options import (
+    FiniteRange,
     backend_option,
     json_option,
     names_a_model,
@@ -26,7 +27,7 @@ from onsight_edge.images import SUFFIXES, read_image
 @click.command("predict")
 @click.argument("arguments", nargs=-1, required=True, metavar="[MODEL] IMAGE...")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to name.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Say `unknown` below this score; default: the model's.")
+@click.option("--threshold", type=FiniteRange(0, 1), help="Say `unknown` below this score; default: the model's.")
 @variant_option
 @backend_option
 @threads_option
@@ -95,8 +96,12 @@ def backend_name(classifier: Classifier) -> str:
 def _pictures(arguments: tuple[str, ...]) -> Iterator[Path]:
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        try:
+            entries = list(path.iterdir()) if path.is_dir() else None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from error
+        if entries is not None:
+            found = sorted(p for p in entries if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
             if not found:
                 raise DataError(f"{path} holds no pictures: expected {', '.join(sorted(SUFFIXES))} files")
             yield from found

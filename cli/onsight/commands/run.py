@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
-from onsight.options import backend_option, json_option, spec_option, threads_option, variant_option
+from onsight.options import FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 @backend_option
 @threads_option
 @spec_option
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Answers scored below it are `unknown`.")
-@click.option("--fps", type=float, help="Ask a camera for this rate; play a file at it as if it were live.")
+@click.option("--threshold", type=FiniteRange(0, 1), help="Answers scored below it are `unknown`.")
+@click.option(
+    "--fps",
+    type=FiniteRange(0, min_open=True),
+    help="Ask a camera for this rate; play a file at it as if it were live.",
+)
 @click.option("--size", metavar="WxH", help="Ask a camera for this size; size of synthetic and data set frames.")
 @click.option("--loop", is_flag=True, help="Begin again at the end of a file, a folder or a data set.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after so many seconds.")
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="End after so many seconds.")
 @click.option("--frames", type=click.IntRange(1), help="End after so many classified frames.")
 @click.option(
     "--policy",

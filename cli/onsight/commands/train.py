@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
-from onsight.options import json_option
+from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ INTERRUPTED = 130
 @click.option("--recipe", help="How to train it: tutorial or standard. [default: the network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures. [default: the recipe's]")
 @click.option("--batch", type=click.IntRange(1), help="Pictures per step. [default: the recipe's]")
-@click.option("--lr", type=float, help="Learning rate, the highest one. [default: the recipe's]")
+@click.option(
+    "--lr", type=FiniteRange(0, min_open=True), help="Learning rate, the highest one. [default: the recipe's]"
+)
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FiniteRange(0, 1, max_open=True),
     default=0.0,
     help="Share of the last hidden features left out while training.",
 )
@@ -49,12 +51,12 @@ INTERRUPTED = 130
 )
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     help="Fraction of the training pictures set apart for validation.",
 )
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures a split; for quick tries.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Decides splits, weights, order and changes.")
+@click.option("--seed", type=SEED, default=0, help="Decides splits, weights, order and changes.")
 @click.option("--name", help="What to call the model. [default: ARCH-DATA]")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder. [default: runs/NAME, numbered]")
 @json_option

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight.main import print_json
-from onsight.options import backend_option, json_option, spec_option, threads_option, variant_option
+from onsight.options import SEED, FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
 from onsight_edge.bundle import DEFAULT_MODEL, MANIFEST, Bundle
 from onsight_edge.errors import DataError, ModelError, UsageError
 from onsight_edge.metrics import Evaluation, evaluate
@@ -47,12 +47,12 @@ class _Scorer:
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, every class in its share.")
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     help="Decides the split of data that comes unsplit; default: the run's or the bundle's, else 0.",
 )
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FiniteRange(0, 1, max_open=True),
     help="The fraction of the training pictures that validate; default: the run's or the bundle's, else 0.1.",
 )
 @variant_option
