@@ -59,12 +59,15 @@ def open_run(path: Path) -> Run:
     Raises:
         ModelError: not a folder, or one without `model.keras`, `spec.json`, `data.json`, or damaged ones.
     """
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "is not there"
-        raise ModelError(f"the run {path} {what}: expected the folder that onsight train wrote")
-    for name in ("model.keras", "spec.json", "data.json"):
-        if not (path / name).is_file():
-            raise ModelError(f"{path} is not a run: it has no {name}; make one with: onsight train DATA --out {path}")
+    try:
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "is not there"
+            raise ModelError(f"the run {path} {what}: expected the folder that onsight train wrote")
+        missing = [name for name in ("model.keras", "spec.json", "data.json") if not (path / name).is_file()]
+    except OSError as error:  # too long a name, a folder that may not be entered
+        raise ModelError(f"cannot read the run {path}: {error.strerror}") from error
+    if missing:
+        raise ModelError(f"{path} is not a run: it has no {missing[0]}; make one with: onsight train DATA --out {path}")
     where = path / "data.json"
     try:
         data = json.loads(where.read_text(encoding="utf-8"))

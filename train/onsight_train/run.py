@@ -92,9 +92,14 @@ def check_out(folder: Path) -> None:
     Raises:
         OnsightError: it exists, a killed training's remains lie there, or its parent cannot be written to.
     """
-    if folder.exists() or folder.is_symlink():
+    partial = partial_folder(folder)
+    try:
+        folder_there, partial_there = folder.exists() or folder.is_symlink(), partial.exists()
+    except OSError as error:  # too long a name, a folder that may not be entered
+        raise OnsightError(f"cannot write {folder}: {error.strerror}") from error
+    if folder_there:
         raise OnsightError(f"{folder} exists already: name another folder with --out, or remove it first")
-    if (partial := partial_folder(folder)).exists():
+    if partial_there:
         usable = " (its model is whole: a usable run once renamed)" if (partial / "model.keras").exists() else ""
         raise OnsightError(
             f"{partial} is there: another training is writing it, or one was killed; name another --out, or remove "

@@ -51,13 +51,16 @@ def load_dataset(
         parts = _read_named(uri)
     else:
         path = Path(uri).expanduser()
-        if path.is_dir():
-            parts = read_folder(path, size_wh=size_wh, colour=colour, resize=resize, on_progress=on_progress)
-        elif path.suffix.lower() == ".npz":
-            parts = read_npz(path)
-        else:
-            what = "is not a data set" if path.exists() else "is not there"
-            raise DataError(f"{uri} {what}: expected {', '.join(NAMED)}, a folder of class folders or a .npz file")
+        try:
+            if path.is_dir():
+                parts = read_folder(path, size_wh=size_wh, colour=colour, resize=resize, on_progress=on_progress)
+            elif path.suffix.lower() == ".npz":
+                parts = read_npz(path)
+            else:
+                what = "is not a data set" if path.exists() else "is not there"
+                raise DataError(f"{uri} {what}: expected {', '.join(NAMED)}, a folder of class folders or a .npz file")
+        except OSError as error:  # a folder that may not be entered, too long a name
+            raise DataError(f"cannot read {error.filename or uri}: {error.strerror or error}") from error
     return assemble(parts, size_wh=size_wh, colour=colour, resize=resize, validation=validation, seed=seed, limit=limit)
 
 
