@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,10 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
         raise DataError("the file is empty (0 bytes)")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # absurd sizes in the header
+    except cv2.error as error:
+        if "MAX_IMAGE" in str(error):  # the sizes that the header gives; nothing was decoded
+            most = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 1 << 30))
+            raise DataError(f"the picture has too many pixels: expected at most {most / 1e6:.0f} million") from error
         raise DataError(f"cannot be decoded: {str(error).splitlines()[0]}") from error
     if image is None:
         raise DataError("is not a JPEG, PNG, BMP or WebP picture, or is damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,10 @@ BAD = {
     "one class": ({"y_train": Y * 0, "y_test": Y[:9] * 0}, "at least two classes"),
     "few names": ({"classes": np.array(["a", "b"])}, "a label is 2, but classes has 2 names"),
     "same names": ({"classes": np.array(["a", "b", "a"])}, "differ"),
+    "empty name": ({"classes": np.array(["a", " ", "c"])}, "' ' cannot be a class name"),
+    "name of two lines": ({"classes": np.array(["a", "b\nc", "d"])}, r"'b\\nc' cannot be a class name"),
+    "escape in a name": ({"classes": np.array(["a", "b\x1b[2J", "d"])}, "cannot be a class name"),
+    "names too long": ({"classes": np.array(["a", "b", "c" * 6_000_000])}, "classes has 3 names in 72000000 bytes"),
     "names of numbers": ({"classes": np.array([1, 2, 3])}, "list of names"),
 }
 
@@ -146,3 +151,11 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path) -> None:
                 np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="but the file holds"):
         load_dataset(str(path))
+
+
+def test_memory_is_reckoned_in_the_type_that_the_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {"SC_PHYS_PAGES": 1, "SC_PAGE_SIZE": 2 * X.nbytes}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    load_dataset(save(tmp_path, images=X, labels=Y))
+    with pytest.raises(DataError, match="30 pictures of 8x6 need"):
+        load_dataset(save(tmp_path, images=X.astype(np.float64), labels=Y))

@@ -28,13 +28,19 @@ def preprocessor(size_wh: tuple[int, int], colour: Colour, resize: Resize) -> Pr
     return Preprocessor(spec)
 
 
-def room_for(count: int, size_wh: tuple[int, int], channels: int, what: str) -> None:
+def room_for(count: int, size_wh: tuple[int, int], channels: int, what: str, itemsize: int = 1) -> None:
     """Refuse what cannot fit into this machine's memory, before it is tried and the system ends the process.
+
+    Args:
+        count: pictures.
+        size_wh, channels: of each.
+        what: opens the message.
+        itemsize: bytes of one value, as the file holds it.
 
     Raises:
         DataError: more than nine tenths of the memory would be needed.
     """
-    needed = count * size_wh[0] * size_wh[1] * channels
+    needed = count * size_wh[0] * size_wh[1] * channels * itemsize
     try:
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # no POSIX

@@ -23,6 +23,7 @@ _KEYS = {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "tes
 _ALONE = ("images", "labels")
 _EXPECTED = "expected x_train, y_train, x_test, y_test (x_val, y_val if you like), or images, labels"
 _MAX_CLASSES = 100_000
+_MAX_NAMES_BYTES = 64 << 20
 # what zipfile and NumPy raise for files that are cut off, garbled, encrypted or no zip at all
 _DAMAGE = (
     OSError,
@@ -94,7 +95,10 @@ def _check_keys(headers: dict[str, _Header], path: Path) -> None:
 def _parts(path: Path, arrays: np.lib.npyio.NpzFile, headers: dict[str, _Header]) -> Parts:
     pairs = {key: pair for key, pair in _KEYS.items() if pair[0] in headers} or {"train": _ALONE}
     for x, y in pairs.values():
-        _check_shape(x, headers[x][0], headers[pairs["train"][0]][0], path)
+        shape, dtype = headers[x]
+        _check_shape(x, shape, headers[pairs["train"][0]][0], path)
+        channels = shape[3] if len(shape) == 4 else 1
+        room_for(shape[0], (shape[2], shape[1]), channels, f"{path}: {x}", dtype.itemsize)
         _check_count(x, y, headers, path)
     made = {key: Split(_images(arrays, x, path), _labels(arrays, y, path)) for key, (x, y) in pairs.items()}
     classes = _classes(arrays, headers, made, path)
@@ -138,7 +142,6 @@ def _check_shape(key: str, shape: tuple[int, ...], first: tuple[int, ...], path:
             f"{path}: {key} has pictures of shape {shape[1:]}, but the training pictures are {first[1:]}: "
             "all must have one size"
         )
-    room_for(shape[0], (shape[2], shape[1]), shape[3] if len(shape) == 4 else 1, f"{path}: {key}")
 
 
 def _images(arrays: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray[np.uint8]:
@@ -178,9 +181,16 @@ def _classes(
     highest = max(int(part.labels.max()) for part in made.values())
     if "classes" not in headers:
         return tuple(str(number) for number in range(highest + 1))
+    shape, dtype = headers["classes"]
+    if len(shape) != 1 or dtype.kind not in "US":
+        raise DataError(f"{path}: classes must be a list of names, not {dtype} {shape}")
+    # every place is as long as the longest name
+    if shape[0] > _MAX_CLASSES or shape[0] * dtype.itemsize > _MAX_NAMES_BYTES:
+        raise DataError(
+            f"{path}: classes has {shape[0]} names in {shape[0] * dtype.itemsize} bytes, expected at most "
+            f"{_MAX_CLASSES} in {_MAX_NAMES_BYTES}"
+        )
     found = arrays["classes"]
-    if found.ndim != 1 or found.dtype.kind not in "US":
-        raise DataError(f"{path}: classes must be a list of names, not {found.dtype} {found.shape}")
     names = tuple(name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in found.tolist())
     if len(set(names)) != len(names):
         raise DataError(f"{path}: the names in classes must differ from each other")

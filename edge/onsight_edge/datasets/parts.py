@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from onsight_edge.spec import Colour, Resize
 
 TEST_FRACTION = 0.2
 _SPLITS = ("train", "validation", "test")
+_UNFIT = ("Cc", "Cs", "Zl", "Zp")  # control characters, surrogates (bytes that are no UTF-8), line and paragraph ends
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,13 +116,19 @@ def assemble(
 
 
 def check_classes(train: Split, classes: tuple[str, ...], where: str) -> None:
-    """Every class needs a training picture.
+    """Every class needs a name and a training picture.
 
     Raises:
-        DataError: fewer than two classes, or a class without one.
+        DataError: fewer than two classes, a name that is empty or cannot be printed, or a class without a picture.
     """
     if len(classes) < 2:
         raise DataError(f"{where}: a classifier needs at least two classes, found {len(classes)}")
+    for name in classes:
+        # labels are one a line inside a model, and a cell of every table
+        if not name.strip() or any(unicodedata.category(char) in _UNFIT for char in name):
+            raise DataError(
+                f"{where}: {name!r} cannot be a class name: expected printable Unicode text without line ends"
+            )
     counts = np.bincount(train.labels, minlength=len(classes))
     if empty := [classes[i] for i in np.flatnonzero(counts == 0)]:
         raise DataError(f"{where}: no training picture of {', '.join(empty[:5])}: every class needs one at least")
