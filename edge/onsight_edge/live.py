@@ -22,7 +22,7 @@ from onsight_edge.errors import UsageError
 from onsight_edge.frame import Frame, Prediction, Result, Timings
 from onsight_edge.latest import LatestFrame
 from onsight_edge.sinks.sink import RunInfo, Sink
-from onsight_edge.sinks.worker import SinkSummary, SinkWorker
+from onsight_edge.sinks.worker import RunEnd, SinkSummary, SinkWorker
 from onsight_edge.sources.source import Source
 from onsight_edge.spec import ModelSpec
 from onsight_edge.summary import LiveStatistics, LiveSummary
@@ -34,6 +34,7 @@ POLICIES: tuple[Policy, ...] = ("auto", "latest", "every")
 _TICK_S = 0.1  # how soon a request to stop is seen while no frame comes
 _DRAIN_S = 3.0  # what sinks get at the end of a live run for what waits in their queues
 _FINISH_S = 10.0  # and then for closing, before they are left behind
+_HURRY_S = (0.0, 0.5)  # the same two after a second Ctrl-C
 _SOURCE_END_S = 3.0
 
 
@@ -71,7 +72,8 @@ def run_live(
         classifier: used in the calling thread only.
         sinks: opened here, before the source is first read; each then runs on its own thread.
         policy: `latest` drops frames and results that nobody has time for; `every` waits and loses nothing; `auto`
-            is `latest` for live sources and `every` for others.
+            is `latest` for live sources and `every` for others. Once the run was told to end, by `stop` or by
+            `seconds`, `every` waits for a sink for some seconds only: one that hangs cannot keep it from ending.
         seconds: end after so long.
         frames: end after so many results.
         stop: ends the run when set, as do `seconds` and `frames`: cleanly.
@@ -89,7 +91,7 @@ def run_live(
     except UsageError:
         source.close()
         raise
-    stop = threading.Event() if stop is None else stop
+    end = RunEnd(stop)
     info = RunInfo(
         source.uri,
         source.live,
@@ -97,26 +99,25 @@ def run_live(
         source.size_wh,
         classifier.spec.name,
         classifier.spec.classes,
-        stop.set,
+        end.stop.set,
     )
     slot = LatestFrame(wait=every)
     reader = _Reader(source, slot)
     statistics = LiveStatistics()
     workers: list[SinkWorker] = []
-    drain_s: float | None = _DRAIN_S
-    finish_s = _FINISH_S
+    in_a_hurry = lossless = False
     try:
         _open_all(sinks, info)
-        workers = [SinkWorker(sink, wait=every, stop=stop) for sink in sinks]
+        workers = [SinkWorker(sink, wait=every, end=end) for sink in sinks]
         width, height = source.size_wh or classifier.spec.input_size_wh
         classifier.classify_timed(np.zeros((height, width, 3), np.uint8))
         if on_start is not None:
             on_start(info)
         reader.start()
         statistics.start()
-        deadline = float("inf") if seconds is None else time.monotonic() + seconds
-        while not stop.is_set() and time.monotonic() < deadline:
-            frame = slot.get(min(_TICK_S, max(0.0, deadline - time.monotonic())))
+        end.deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        while end.since is None:
+            frame = slot.get(min(_TICK_S, max(0.0, end.deadline - time.monotonic())))
             if frame is None:
                 if slot.ended:
                     break
@@ -130,16 +131,20 @@ def run_live(
             if frames is not None and statistics.classified >= frames:
                 break
         statistics.stop()
-        if every and not stop.is_set():
-            drain_s = None  # nothing is lost, however long it takes
+        lossless = every
     except KeyboardInterrupt:
-        drain_s, finish_s = 0.0, 0.5  # somebody is in a hurry
+        in_a_hurry = True
         raise
     finally:
-        slot.close()
-        source.close()
-        reader.join()
-        ended = _close_all(workers, drain_s, finish_s)
+        try:
+            slot.close()
+            source.close()
+            reader.join()
+        except KeyboardInterrupt:
+            in_a_hurry = True
+            raise
+        finally:
+            ended = _close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
     if reader.error is not None:
         raise reader.error
     return statistics.summary(captured=reader.delivered, dropped=slot.dropped, skipped=source.skipped, sinks=ended)
@@ -191,7 +196,33 @@ def _open_all(sinks: Sequence[Sink], info: RunInfo) -> None:
         opened.pop_all()  # all of them: they stay open
 
 
-def _close_all(workers: Sequence[SinkWorker], drain_s: float | None, finish_s: float) -> tuple[SinkSummary, ...]:
-    for worker in workers:  # all first, so that they finish side by side
+def _close_all(
+    workers: Sequence[SinkWorker], end: RunEnd, *, lossless: bool, in_a_hurry: bool
+) -> tuple[SinkSummary, ...]:
+    """Let all sinks finish side by side, with one limit for them all.
+
+    Where the run ended by itself and loses nothing there is no limit, until it is told to end after all.
+    """
+    if in_a_hurry:
+        _finish(workers, *_HURRY_S)
+        return ()
+    try:
+        if lossless and end.since is None:
+            for worker in workers:
+                worker.close(None)
+            for worker in workers:
+                while not worker.wait(_TICK_S) and end.since is None:  # in steps, to see the end come
+                    continue
+        _finish(workers, _DRAIN_S, _FINISH_S)
+    except KeyboardInterrupt:
+        _finish(workers, *_HURRY_S)
+        raise
+    return tuple(worker.summary(_DRAIN_S + _FINISH_S) for worker in workers)
+
+
+def _finish(workers: Sequence[SinkWorker], drain_s: float, finish_s: float) -> None:
+    limit = time.monotonic() + drain_s + finish_s
+    for worker in workers:
         worker.close(drain_s)
-    return tuple(worker.join(None if drain_s is None else drain_s + finish_s) for worker in workers)
+    for worker in workers:
+        worker.wait(max(0.0, limit - time.monotonic()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -31,6 +33,19 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         cwd=cwd,
     )
+
+
+def wait_until_full(pipe: IO[str]) -> None:
+    """Wait until a pipe nobody reads holds more than 40 kB of its 64, and no more comes."""
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    before, deadline = -1, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        held = struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, b"\0\0\0\0"))[0]
+        if held == before and held > 40_000:
+            return
+        before = held
+        time.sleep(0.2)
+    pytest.fail(f"the pipe holds {before} bytes only")
 
 
 def frames_in(path: Path) -> int:
@@ -181,29 +196,28 @@ def test_a_second_ctrl_c_ends_a_run_whose_output_hangs(tmp_path: Path, policy: s
     )
     assert process.stdout is not None
     assert process.stdout.readline()
-    time.sleep(1.5)  # nobody reads on: the pipe fills, and the sink hangs in its write
+    wait_until_full(process.stdout)  # nobody reads on: the pipe fills, and the sink hangs in its write
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(2)  # two at once would count as one; the first alone takes 13 s, and ends with status 1
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
     process.wait(60)
     assert process.returncode == 130
-    assert time.monotonic() - started < 8
     process.stdout.close()
     if process.stderr is not None:
         process.stderr.close()
 
 
 @pytest.mark.slow
-def test_one_sigterm_ends_a_run_whose_output_hangs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frames", ["", "&frames=500"])  # 500 lines fill the pipe, and the source has ended
+def test_one_sigterm_ends_a_run_whose_output_hangs(tmp_path: Path, frames: str) -> None:
     process = start(
-        *("run", "--source", "synthetic://?fps=0&size=64x48", "--policy", "every", "--jsonl", "-", "--quiet"),
+        *("run", "--source", f"synthetic://?fps=0&size=64x48{frames}", "--policy", "every", "--jsonl", "-", "--quiet"),
         cwd=tmp_path,
     )
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.readline()
-    time.sleep(1.5)
+    wait_until_full(process.stdout)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 1
     assert "jsonl: did not finish within" in process.stderr.read()

@@ -39,6 +39,25 @@ class SinkSummary:
     age_after_5s_ms: float | None
 
 
+class RunEnd:
+    """When a run is told to end, by its `stop` or by its `deadline`; its loop and all its sinks look here."""
+
+    def __init__(self, stop: threading.Event | None = None, deadline: float = float("inf")) -> None:
+        """End once `stop` is set or `time.monotonic()` has reached `deadline`, whichever is first."""
+        self.stop = threading.Event() if stop is None else stop
+        self.deadline = deadline
+        self._since: float | None = None
+
+    @property
+    def since(self) -> float | None:
+        """The `time.monotonic()` at which the end was first seen; None while the run may go on."""
+        if self._since is None:
+            now = time.monotonic()
+            if self.stop.is_set() or now >= self.deadline:
+                self._since = min(now, self.deadline)
+        return self._since
+
+
 class SinkWorker:
     """Feeds one open sink.
 
@@ -46,14 +65,15 @@ class SinkWorker:
     room, so that nothing is lost. A sink that raises is closed and switched off; the run goes on.
     """
 
-    def __init__(self, sink: Sink, *, wait: bool, stop: threading.Event | None = None) -> None:
+    def __init__(self, sink: Sink, *, wait: bool, end: RunEnd | None = None) -> None:
         """Start the thread; `sink` is open and belongs to the worker from now on.
 
-        Once `stop` is set, `offer` waits at most 3 s more: a sink that hangs cannot keep a run from ending.
+        Once `end` has come, `offer` waits at most 3 s more: a sink that hangs cannot keep a run from ending. The
+        workers of one run share it, so that several that hang cost those 3 s together and not each.
         """
         self.sink = sink
         self._wait = wait
-        self._stop = threading.Event() if stop is None else stop
+        self._end = RunEnd() if end is None else end
         self._queue: deque[Result] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -89,7 +109,7 @@ class SinkWorker:
     def close(self, drain_s: float | None = None) -> None:
         """No more results: let the sink write what waits for at most `drain_s` seconds (None: all of it).
 
-        Returns before the sink is done; `join` waits for it.
+        Returns before the sink is done; `join` waits for it. A second call sets another limit.
         """
         with self._changed:
             self._closing = True
@@ -98,9 +118,19 @@ class SinkWorker:
 
     def join(self, timeout_s: float | None = None) -> SinkSummary:
         """Wait for the sink to finish; one that does not within `timeout_s` is left behind and reported."""
+        self.wait(timeout_s)
+        return self.summary(timeout_s)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the sink to finish, at most `timeout_s` seconds; whether it did."""
         self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def summary(self, allowed_s: float | None = None) -> SinkSummary:
+        """What became of the sink; one that still runs is reported as too slow for the `allowed_s` seconds it got."""
         if self._thread.is_alive():
-            self._error = self._error or f"did not finish within {timeout_s:g} s"
+            within = "" if allowed_s is None else f" within {allowed_s:g} s"
+            self._error = self._error or f"did not finish{within}"
         return SinkSummary(
             self.sink.name, self._written, self._dropped, self._error, self._age_ms, self._age_after_5s_ms
         )
@@ -119,11 +149,9 @@ class SinkWorker:
             self._fail(error)
 
     def _wait_for_room(self) -> bool:
-        give_up = float("inf")
         while len(self._queue) >= self.sink.backlog and self._error is None:
-            if give_up == float("inf") and self._stop.is_set():
-                give_up = time.monotonic() + _AFTER_STOP_S
-            if time.monotonic() > give_up:
+            since = self._end.since
+            if since is not None and time.monotonic() > since + _AFTER_STOP_S:
                 return False
             self._changed.wait(_TICK_S)  # in steps: whoever sets `stop` knows nothing of this condition
         return True
