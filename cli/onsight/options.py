@@ -26,7 +26,7 @@ class FiniteRange(click.FloatRange):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; fails on nan and inf."""
-        number = float(super().convert(value, param, ctx))
+        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number

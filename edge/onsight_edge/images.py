@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from onsight_edge.errors import DataError
+from onsight_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
@@ -28,7 +29,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     try:
-        return decode_image(data)
+        with quiet_stderr():  # libpng, libjpeg and OpenCV print what is wrong with a picture, each in its own words
+            return decode_image(data)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 

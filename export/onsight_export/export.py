@@ -106,7 +106,7 @@ def export_run(
     options = options or ExportOptions()
     run = open_run(run_folder)
     with atomic_folder(out) as folder:
-        dataset = load_run_data(run, options.data)
+        dataset = load_run_data(run, options.data, partial(progress, "read the pictures"))
         progress("load the network", 0, 1)
         model = load_keras(run)
         progress("load the network", 1, 1)

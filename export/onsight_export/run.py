@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,12 +82,13 @@ def open_run(path: Path) -> Run:
     return Run(path, ModelSpec.load(path / "spec.json"), data, sha256)
 
 
-def load_run_data(run: Run, uri: str | None = None) -> Dataset:
+def load_run_data(run: Run, uri: str | None = None, on_progress: Callable[[int, int], None] | None = None) -> Dataset:
     """The data set the run was trained on, split as it was then.
 
     Args:
         run: says how.
         uri: where it lies now, if not where it lay then.
+        on_progress: see `load_dataset`.
 
     Raises:
         DataError: not there, changed since the training, or its classes are not the model's.
@@ -101,6 +103,7 @@ def load_run_data(run: Run, uri: str | None = None) -> Dataset:
         validation=float(data.get("validation", 0.1)),
         seed=int(data.get("seed", 0)),
         limit=data.get("limit") or None,
+        on_progress=on_progress,
     )
     width, height = spec.input_size_wh
     if dataset.test.images.shape[1:] != (height, width, spec.channels):

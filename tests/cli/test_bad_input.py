@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +89,49 @@ def test_the_good_pictures_beside_a_bad_one_are_classified(tmp_path: Path, photo
     assert done.returncode == 1
     assert done.stdout.startswith("photo.png: ")
     assert "empty.jpg: the file is empty" in done.stderr
+
+
+def test_damaged_pictures_are_one_line_each(onsight: Onsight, tmp_path: Path, photo: Path) -> None:
+    whole = photo.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for name, data in (("flipped.png", bytes(flipped)), ("cut.png", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(data)
+        assert f"{name}: is not a JPEG, PNG, BMP or WebP picture, or is damaged" in onsight("predict", name)
+        assert name in onsight("bench", "--iterations", "1", "--fresh", "0", "--image", name)
+
+
+def test_a_jpeg_that_decodes_in_part_is_classified_without_noise(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = bytearray(cv2.imencode(".jpg", image)[1].tobytes())
+    data[len(data) // 2 : len(data) // 2 + 2] = b"\xff\xd9"  # the end, too early
+    (tmp_path / "part.jpg").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "onsight", "predict", "part.jpg"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("part.jpg: ")
+
+
+def test_picture_names_that_are_no_utf8(tmp_path: Path, photo: Path) -> None:
+    try:
+        photo.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    for option in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "onsight", "predict", b"caf\xe9.png", *option],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        name = json.loads(done.stdout)["images"][0]["file"] if option else done.stdout.decode().split(":")[0]
+        assert name == "caf\\xe9.png"
 
 
 def test_a_missing_model(onsight: Onsight, photo: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -97,3 +98,48 @@ def test_one_line_about_what_is_wrong(
     captured = capsys.readouterr()
     assert message in captured.err and "Traceback" not in captured.err
     assert captured.out == "" and list(Path().iterdir()) == [], "nothing half-written"
+
+
+def test_damaged_pictures_are_listed_and_nothing_else_is_said(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = (root / "hänge" / "0.png").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    (root / "hänge" / "flipped.png").write_bytes(flipped)
+    (root / "hänge" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert call("data", str(root), "--no-sheet", "--json") == 0
+    printed = capfd.readouterr()
+    left_out = [item["name"] for item in json.loads(printed.out)["left_out"]]
+    assert left_out == ["[red]cat/empty.png", "hänge/cut.png", "hänge/flipped.png", "readme.txt"]
+    assert printed.err == ""
+
+
+def test_file_names_that_are_no_utf8(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    latin = os.fsencode(root) + b"/[red]cat/caf\xe9.png"
+    try:
+        (root / "[red]cat" / "0.png").rename(os.fsdecode(latin))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    os.link(latin, os.fsencode(root) + b"/h\xc3\xa4nge/na\xefve.png")
+    Path(os.fsdecode(os.fsencode(root) + b"/[red]cat/\xff.txt")).touch()
+    assert call("data", str(root), "--out", "o", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["totals"] == {"train": 22, "validation": 3, "test": 6}
+    assert ["[red]cat/caf\\xe9.png", "hänge/na\\xefve.png"] in [sorted(pair) for pair in document["conflicts"]]
+    assert "[red]cat/\\xff.txt" in [item["name"] for item in document["left_out"]]
+    assert call("data", str(root), "--no-sheet") == 0
+    assert "caf\\xe9.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [(b"p\xe9ts", "the path is not UTF-8"), (b"d\xf6g", "cannot be a class name")]
+)
+def test_folder_names_that_are_no_utf8(root: Path, capsys: pytest.CaptureFixture[str], name: bytes, says: str) -> None:
+    old = root if name == b"p\xe9ts" else root / "[red]cat"
+    new = Path(os.fsdecode(os.fsencode(old.parent) + b"/" + name))
+    try:
+        old.rename(new)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    assert call("data", str(new if old == root else root), "--no-sheet") == 1
+    error = capsys.readouterr().err
+    assert says in error and len(error.strip().splitlines()) == 1

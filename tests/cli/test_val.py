@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -126,3 +129,29 @@ def test_a_bundle_is_tested_on_the_pictures_it_did_not_learn_from(
         loaded = load_dataset(str(tmp_path / "unsplit.npz"), size_wh=(32, 32), validation=0.2, seed=seed)
         assert digests[seed] == loaded.sha256
     assert digests[0] != digests[5]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_reading_a_folder_shows_a_bar_on_a_terminal(tmp_path: Path) -> None:
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            image = np.random.default_rng(10 * label + number).integers(0, 256, (32, 32, 3), np.uint8)
+            assert cv2.imwrite(str(tmp_path / "pets" / name / f"{number}.png"), image)
+    terminal, theirs = os.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "onsight", "val", "default", "pets", "--json"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux's end of a terminal
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    assert b"reading pets" in shown and b"100%" in shown
+    assert json.loads(done.communicate()[0])["data"]["name"] == "pets" and done.returncode == 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.errors import UsageError
@@ -65,26 +65,20 @@ def command(
     """
     if sheet is not None and (no_sheet or sheet.suffix.lower() != ".png"):
         raise UsageError("--sheet names a .png file and does not go with --no-sheet")
-    from onsight_edge.datasets import NAMED, load_dataset
+    from onsight_edge.datasets import load_dataset
     from onsight_edge.datasets.sheet import contact_sheet, write_png
     from onsight_edge.datasets.summary import describe
     from onsight_edge.files import write_json
 
     size_wh = None if size is None else _size_wh(size)
-    if data in NAMED:
-        from onsight_train.fetch import fetch
-
-        fetch(data)
-    from onsight_train.fetch_progress import reporter
-
-    with reporter(f"reading {data}", sys.stderr.isatty()) as report:
+    with reading(data) as on_progress:
         dataset = load_dataset(
             data,
             size_wh=size_wh,
             validation=validation,
             seed=seed,
             limit=limit,
-            on_progress=lambda done, total: report(f"reading {data}", done, total),
+            on_progress=on_progress,
         )
     summary = describe(dataset)
     if not no_sheet:

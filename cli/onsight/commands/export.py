@@ -13,6 +13,7 @@ import click
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.datasets import NAMED, cached_path
+from onsight_edge.files import printable
 
 if TYPE_CHECKING:
     from onsight_export.report import ExportReport
@@ -86,7 +87,7 @@ def command(
         opset=opset,
         limit=limit or 0,
         data=data,
-        command=shlex.join(["onsight", *sys.argv[1:]]),
+        command=printable(shlex.join(["onsight", *sys.argv[1:]])),
     )
     out = out or default_out(run)
     _fetch_if_named(data or open_run(run).data["uri"])

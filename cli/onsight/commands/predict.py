@@ -21,6 +21,7 @@ from onsight.options import (
 )
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import DataError, UsageError
+from onsight_edge.files import printable
 from onsight_edge.images import SUFFIXES, read_image
 
 
@@ -70,7 +71,7 @@ def command(
             if as_json:
                 rows.append(
                     {
-                        "file": str(path),
+                        "file": printable(str(path)),
                         "label": prediction.label,
                         "score": round(prediction.score, 6),
                         "top": [[name, round(score, 6)] for name, score in best],
@@ -79,11 +80,16 @@ def command(
                 )
             else:
                 named = ", ".join(f"{name} {score:.3f}" for name, score in best)
-                click.echo(f"{path}: {'unknown; ' if prediction.rejected else ''}{named}")
+                click.echo(f"{printable(str(path))}: {'unknown; ' if prediction.rejected else ''}{named}")
         if as_json:
             variant_used = classifier.model.variant if classifier.model else ""
             print_json(
-                {"model": str(model), "variant": variant_used, "backend": backend_name(classifier), "images": rows}
+                {
+                    "model": printable(model),
+                    "variant": variant_used,
+                    "backend": backend_name(classifier),
+                    "images": rows,
+                }
             )
     return 1 if failed else 0
 

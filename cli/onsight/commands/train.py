@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
 from onsight_edge.errors import UsageError
+from onsight_edge.files import printable
 
 if TYPE_CHECKING:
     from onsight_edge.datasets import Dataset
@@ -104,7 +106,7 @@ def command(
         resize=resize,
         limit=limit,
         name=name,
-        command=["onsight", *sys.argv[1:]],
+        command=["onsight", *map(printable, sys.argv[1:])],
     )
     from onsight_train.augment import Batches
     from onsight_train.progress import TrainingProgress
@@ -149,13 +151,18 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 def _load(
     data: str, size_wh: tuple[int, int] | None, resize: Resize, validation: float, seed: int, limit: int | None
 ) -> Dataset:
-    from onsight_edge.datasets import NAMED, cached_path, load_dataset
+    from onsight_edge.datasets import load_dataset
 
-    if data in NAMED and not cached_path(data).exists():
-        from onsight_train.fetch import fetch
-
-        fetch(data)
-    return load_dataset(data, size_wh=size_wh, resize=resize, validation=validation, seed=seed, limit=limit)
+    with reading(data) as on_progress:
+        return load_dataset(
+            data,
+            size_wh=size_wh,
+            resize=resize,
+            validation=validation,
+            seed=seed,
+            limit=limit,
+            on_progress=on_progress,
+        )
 
 
 def _free_folder(folder: Path) -> Path:

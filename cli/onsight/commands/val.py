@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
 from onsight_edge.bundle import DEFAULT_MODEL, MANIFEST, Bundle
@@ -200,21 +200,19 @@ def _exported_from(model: str) -> dict[str, Any]:
 
 
 def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | None) -> Dataset:
-    from onsight_edge.datasets import NAMED, cached_path, load_dataset
+    from onsight_edge.datasets import load_dataset
 
-    if uri in NAMED and not cached_path(uri).exists():
-        from onsight_train.fetch import fetch
-
-        fetch(uri, progress=sys.stderr.isatty())
-    return load_dataset(
-        uri,
-        size_wh=spec.input_size_wh,
-        colour=spec.colour,
-        resize=spec.resize,
-        validation=validation,
-        seed=seed,
-        limit=limit,
-    )
+    with reading(uri) as on_progress:
+        return load_dataset(
+            uri,
+            size_wh=spec.input_size_wh,
+            colour=spec.colour,
+            resize=spec.resize,
+            validation=validation,
+            seed=seed,
+            limit=limit,
+            on_progress=on_progress,
+        )
 
 
 def _show(described: dict[str, Any], evaluation: Evaluation) -> None:

@@ -18,9 +18,10 @@ from onsight_edge.datasets.convert import preprocessor, room_for
 from onsight_edge.datasets.dataset import LeftOut, Split
 from onsight_edge.datasets.parts import Parts, check_classes
 from onsight_edge.errors import DataError
-from onsight_edge.files import canonical_json, sha256_bytes
+from onsight_edge.files import canonical_json, printable, sha256_bytes
 from onsight_edge.images import SUFFIXES, decode_image
 from onsight_edge.preprocess import Preprocessor
+from onsight_edge.quiet import quiet_stderr
 from onsight_edge.spec import Colour, Resize
 
 MIXED_WH = (96, 96)  # what MobileNets for small devices take
@@ -81,7 +82,7 @@ def read_folder(
                 f"{folder} is a class that the training folder lacks: its classes are {', '.join(classes[:10])}"
             )
         for path in _walk(folder):
-            name = path.relative_to(root).as_posix()
+            name = printable(path.relative_to(root).as_posix())
             if path.suffix.lower() in SUFFIXES:
                 files.append(_File(path, name, split, classes.index(folder.name)))
             else:
@@ -91,7 +92,8 @@ def read_folder(
             f"{root} has {len(classes)} class folder{'s' * (len(classes) != 1)}"
             f"{f' ({classes[0]})' if classes else ''}: a classifier needs at least two, each a folder of pictures"
         )
-    images, read, notes = _read_all(files, root, size_wh, colour, resize, on_progress)
+    with quiet_stderr():  # what libpng, libjpeg and OpenCV print about damaged pictures stands in left_out
+        images, read, notes = _read_all(files, root, size_wh, colour, resize, on_progress)
     left_out += [LeftOut(file.name, got.reason) for file, got in zip(files, read, strict=True) if got.reason]
     _check_left(root, files, read, left_out, classes)
     return _parts(root, classes, files, images, read, tuple(sorted(left_out, key=lambda f: f.name)), notes)
@@ -100,7 +102,7 @@ def read_folder(
 def _class_folders(root: Path) -> tuple[list[tuple[str, Path]], list[LeftOut]]:
     """(split, class folder) in a fixed order, and what stands outside."""
     entries = _listing(root)
-    outside = [LeftOut(e.name, "stands outside the class folders") for e in entries if not e.is_dir()]
+    outside = [LeftOut(printable(e.name), "stands outside the class folders") for e in entries if not e.is_dir()]
     folders = [entry for entry in entries if entry.is_dir()]
     inside = {f: _listing(f) for f in folders if f.name.lower() in _SPLIT_FOLDERS}
     split_already = any(
@@ -109,14 +111,14 @@ def _class_folders(root: Path) -> tuple[list[tuple[str, Path]], list[LeftOut]]:
     )
     if not split_already:
         return [("train", folder) for folder in folders], outside
-    outside += [LeftOut(f.name, "is none of train, val, test") for f in folders if f not in inside]
+    outside += [LeftOut(printable(f.name), "is none of train, val, test") for f in folders if f not in inside]
     order = ("train", "validation", "test")
     found = []
     for folder, entries in sorted(inside.items(), key=lambda item: order.index(_SPLIT_FOLDERS[item[0].name.lower()])):
         split = _SPLIT_FOLDERS[folder.name.lower()]
         found += [(split, entry) for entry in entries if entry.is_dir()]
         outside += [
-            LeftOut(f"{folder.name}/{entry.name}", "stands outside the class folders")
+            LeftOut(printable(f"{folder.name}/{entry.name}"), "stands outside the class folders")
             for entry in entries
             if not entry.is_dir()
         ]
@@ -257,7 +259,7 @@ def _parts(
     check_classes(made["train"], classes, str(root))
     _, groups = np.unique(np.array([digest.hex() for digest in digests]), return_inverse=True)
     return Parts(
-        name=root.resolve().name,
+        name=printable(root.resolve().name),
         uri=str(root.absolute()),
         classes=classes,
         train=made["train"],

@@ -16,7 +16,7 @@ from onsight_edge.datasets.named import ARRAYS, NAMED, SETS, read_cache
 from onsight_edge.datasets.npz import read_npz
 from onsight_edge.datasets.parts import Parts, assemble
 from onsight_edge.errors import DataError
-from onsight_edge.files import canonical_json, sha256_bytes
+from onsight_edge.files import canonical_json, printable, sha256_bytes
 from onsight_edge.spec import Colour, Resize
 
 
@@ -42,7 +42,8 @@ def load_dataset(
         validation: the fraction of the training pictures that validate, where none are set apart already.
         seed: decides every split.
         limit: at most so many pictures a split, stratified; for quick runs.
-        on_progress: told (pictures read, pictures there) while a folder is read.
+        on_progress: told (pictures read, pictures there) while a folder is read. File descriptor 2 leads nowhere
+            meanwhile, because of what the decoders print: to show something, write to a copy of it (os.dup).
 
     Raises:
         DataError: not there, not cached yet, damaged, or not a data set; an argument is out of range.
@@ -51,6 +52,8 @@ def load_dataset(
         parts = _read_named(uri)
     else:
         path = Path(uri).expanduser()
+        if (shown := printable(str(path.absolute()))) != str(path.absolute()):
+            raise DataError(f"{shown}: the path is not UTF-8, so no record could name it: rename it")
         try:
             if path.is_dir():
                 parts = read_folder(path, size_wh=size_wh, colour=colour, resize=resize, on_progress=on_progress)
