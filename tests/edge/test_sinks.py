@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,11 +17,11 @@ import pytest
 
 from onsight_edge.errors import SinkError
 from onsight_edge.frame import Frame, Prediction, Result, Timings
-from onsight_edge.sinks import RunInfo, SinkWorker
+from onsight_edge.sinks import RunInfo, SinkWorker, window
 from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.mp4 import Mp4Sink
 from onsight_edge.sinks.status import StatusSink, plain_line
-from onsight_edge.sinks.window import WindowSink, missing_for_window
+from onsight_edge.sinks.window import WindowSink, failing_display, missing_for_window
 from onsight_edge.sources.synthetic import SyntheticSource, read_number
 
 CLASSES = ("cat", "dog")
@@ -77,6 +80,27 @@ def test_jsonl_has_a_line_a_result_and_replaces_the_old_file(tmp_path: Path) -> 
     }
 
 
+def test_jsonl_takes_a_file_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    sink = JsonlSink(str(path))
+    sink.open(FILE)
+    one = result(0)
+    sink.write(replace(one, frame=replace(one.frame, name=os.fsdecode(b"caf\xe9.png"))))
+    sink.close()
+    assert json.loads(path.read_text(encoding="utf-8"))["name"] == "caf?.png"
+
+
+def test_sinks_do_without_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SinkError, match="cannot write standard output: it is closed"):
+        JsonlSink("-").open(FILE)
+    sink = StatusSink()
+    sink.open(LIVE)
+    sink.write(result(0))
+    sink.close()
+
+
 def test_jsonl_without_a_result_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     sink = JsonlSink(str(path))
@@ -86,7 +110,7 @@ def test_jsonl_without_a_result_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_jsonl_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
-    for target in (tmp_path, tmp_path / "no" / "out.jsonl"):
+    for target in (tmp_path, tmp_path / "no" / "out.jsonl", tmp_path / ("x" * 300), tmp_path / ("x" * 300) / "out"):
         with pytest.raises(SinkError, match="cannot write") as caught:
             JsonlSink(str(target)).open(FILE)
         assert "\n" not in str(caught.value)
@@ -174,6 +198,8 @@ def test_mp4_that_got_no_frame_or_cannot_be_written_leaves_nothing(tmp_path: Pat
     for path, message in (
         (tmp_path / "out.avi", "must end in .mp4"),
         (tmp_path / "no" / "out.mp4", "its folder is not there"),
+        (tmp_path / ("x" * 300 + ".mp4"), "File name too long|cannot write"),
+        (tmp_path / ("x" * 300) / "out.mp4", "File name too long|its folder is not there"),
     ):
         with pytest.raises(SinkError, match=message):
             Mp4Sink(path).open(FILE)
@@ -241,7 +267,22 @@ def test_a_window_says_what_it_lacks(build: str, environment: dict[str, str], la
 
 def test_a_window_that_can_be_shown_lacks_nothing() -> None:
     assert missing_for_window("  GUI: GTK+\n", {"DISPLAY": ":0"}, "linux") is None
-    assert missing_for_window("  GUI: COCOA\n", {}, "darwin") is None
+    assert missing_for_window("  GUI: WIN32UI\n", {}, "win32") is None
+
+
+def test_macos_refuses_a_window_from_a_sinks_thread() -> None:
+    problem = missing_for_window("  GUI: COCOA\n", {}, "darwin")
+    assert problem is not None and "macOS" in problem and "--mp4" in problem and "\n" not in problem
+
+
+def test_a_display_is_tried_in_a_process_that_may_die(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert failing_display([sys.executable, "-c", ""]) is None
+    aborts = "import os, sys; print('could not connect to display :77\\nmore', file=sys.stderr, flush=True); os.abort()"
+    problem = failing_display([sys.executable, "-c", aborts])
+    assert problem is not None and "(could not connect to display :77)" in problem and "\n" not in problem
+    monkeypatch.setattr(window, "_PROBE_S", 0.2)
+    problem = failing_display([sys.executable, "-c", "import time; time.sleep(30)"])
+    assert problem is not None and "no answer within 0.2 s" in problem
 
 
 @pytest.mark.skipif("NONE" not in cv2.getBuildInformation().partition("GUI:")[2][:60], reason="OpenCV has windows")

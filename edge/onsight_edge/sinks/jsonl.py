@@ -40,16 +40,15 @@ class JsonlSink:
         """Open the file; what it held before is replaced only when the first line comes.
 
         Raises:
-            SinkError: it cannot be written.
+            SinkError: it cannot be written, or the process was started without a standard output.
         """
         self._stop = info.request_stop
         if self.target == STDOUT:
-            sys.stdout.flush()
-            self._handle = os.dup(1)
+            self._handle = _standard_output()
             return
         path = Path(self.target)
-        self._created = not path.exists()
         try:
+            self._created = not path.exists()  # may raise: the name is too long, the folder is not ours
             self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
             self._regular = stat.S_ISREG(os.fstat(self._handle).st_mode)
         except OSError as error:
@@ -61,7 +60,8 @@ class JsonlSink:
         Raises:
             SinkError: the disk is full, or the reader of standard output has gone, which also ends the run.
         """
-        line = json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        text = json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False)
+        line = text.encode(errors="replace") + b"\n"  # a file name that is not UTF-8 must not end the log
         try:
             if self._regular and self._good == 0:
                 os.ftruncate(self._handle, 0)
@@ -84,3 +84,13 @@ class JsonlSink:
         os.close(self._handle)
         if self._created and self._regular and self._good == 0:
             Path(self.target).unlink(missing_ok=True)
+
+
+def _standard_output() -> int:
+    try:
+        if sys.stdout is not None:  # so it is where descriptor 1 was closed before Python started
+            sys.stdout.flush()
+            return os.dup(1)
+    except OSError as error:
+        raise SinkError(f"cannot write standard output: {error.strerror}") from error
+    raise SinkError("cannot write standard output: it is closed; give --jsonl a file")

@@ -56,9 +56,14 @@ class Mp4Sink:
         """
         if self.path.suffix.lower() != ".mp4":
             raise SinkError(f"{self.path}: the name of an MP4 must end in .mp4")
-        if self.path.is_dir() or not self.path.parent.is_dir():
+        try:
+            misplaced = self.path.is_dir() or not self.path.parent.is_dir()
+            if not misplaced:
+                self._check_room()
+        except OSError as error:  # the name is too long, or the folder is not ours
+            raise SinkError(f"cannot write {self.path}: {error.strerror}") from error
+        if misplaced:
             raise SinkError(f"cannot write {self.path}: it is a folder, or its folder is not there")
-        self._check_room()
         self._live = info.live
         self._fps = info.fps or (FPS_OF_STREAMS if info.live else FPS_OF_PICTURES)
         try:

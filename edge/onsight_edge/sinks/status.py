@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from onsight_edge.frame import Result
+from onsight_edge.quiet import wait_for_stderr
 from onsight_edge.sinks.sink import RunInfo
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ class StatusSink:
     backlog = 1
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """Write to `stream`, by default standard error."""
-        self._stream = sys.stderr if stream is None else stream
+        """Write to `stream`, by default standard error; where there is none, nowhere."""
+        self._stream: TextIO | None = sys.stderr if stream is None else stream  # None: a process may have no stderr
         self._live: Live | None = None
         self._last_s = 0.0
         self._last: Result | None = None
 
     def open(self, info: RunInfo) -> None:
         """Begin the line."""
-        if not self._stream.isatty():
+        if self._stream is None or not self._stream.isatty():
             return
         from rich.console import Console
         from rich.live import Live
@@ -44,11 +45,14 @@ class StatusSink:
 
     def write(self, result: Result) -> None:
         """Show a result, unless the line is too young to be renewed."""
+        if self._stream is None:
+            return
         self._last = result
         now = time.monotonic()
         if now - self._last_s < (_LINE_EVERY_S if self._live is None else _REFRESH_EVERY_S):
             return
         self._last_s = now
+        wait_for_stderr()  # a damaged picture may be silenced just now, and this line with it
         if self._live is None:
             print(plain_line(result), file=self._stream, flush=True)
         else:

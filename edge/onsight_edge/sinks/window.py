@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
+from collections.abc import Sequence
 
 import cv2
 
@@ -14,6 +16,8 @@ from onsight_edge.overlay import draw
 from onsight_edge.sinks.sink import RunInfo
 
 _ESCAPE = 27
+_PROBE = "import cv2; cv2.namedWindow('onsight'); cv2.waitKey(1); cv2.destroyAllWindows()"
+_PROBE_S = 15.0
 
 
 class WindowSink:
@@ -32,9 +36,12 @@ class WindowSink:
         """See whether a window can be shown.
 
         Raises:
-            SinkError: there is no display, or OpenCV was built without windows.
+            SinkError: there is no display or none that answers, OpenCV was built without windows, or this is macOS.
         """
-        if problem := missing_for_window(cv2.getBuildInformation(), dict(os.environ), sys.platform):
+        problem = missing_for_window(cv2.getBuildInformation(), dict(os.environ), sys.platform)
+        if problem is None and sys.platform == "linux":
+            problem = failing_display()
+        if problem is not None:
             raise SinkError(problem)
         self._title = f"onsight: {info.model} on {info.source} (q ends)"
         self._stop = info.request_stop
@@ -73,6 +80,8 @@ def missing_for_window(build: str, environment: dict[str, str], platform: str) -
         environment: the process's variables.
         platform: `sys.platform`.
     """
+    if platform == "darwin":  # AppKit ends a process that draws from another thread than its first
+        return "a window cannot be shown on macOS: write a video with --mp4, or lines with --jsonl"
     match = re.search(r"^\s*GUI:\s*(.*)$", build, re.MULTILINE)
     windowed = match is not None and match[1].strip().upper() != "NONE"
     display = platform != "linux" or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
@@ -82,3 +91,25 @@ def missing_for_window(build: str, environment: dict[str, str], platform: str) -
     if not windowed:
         lacking.append("an OpenCV with windows (pip uninstall opencv-python-headless && pip install opencv-python)")
     return f"a window needs {' and '.join(lacking)}" if lacking else None
+
+
+def failing_display(command: Sequence[str] = (sys.executable, "-c", _PROBE)) -> str | None:
+    """What is wrong with the display that the environment names, as one line; None when a window opens.
+
+    A process of its own tries it, because Qt ends the process that finds nobody at $DISPLAY.
+
+    Args:
+        command: opens a window and ends with status 0.
+    """
+    try:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PROBE_S, check=False)
+    except subprocess.TimeoutExpired:
+        why = f"no answer within {_PROBE_S:g} s"
+    except OSError:
+        return None  # nothing to try with; the window itself will tell
+    else:
+        if done.returncode == 0:
+            return None
+        lines = done.stderr.decode(errors="replace").split("\n")
+        why = next((line.strip()[:200] for line in lines if line.strip()), f"status {done.returncode}")
+    return f"a window does not open on this display ({why}): see to $DISPLAY or $WAYLAND_DISPLAY, or leave --window out"
