@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 _SILENT = 0
+_levels = threading.Lock()
+_quieters = 0
+_level_before = 0
 _silence = threading.Condition()
 _silencers = 0
 _saved = -1
@@ -15,14 +18,21 @@ _saved = -1
 
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Silence OpenCV's and FFmpeg's own logs, in all threads, until the block ends."""
+    """Silence OpenCV's and FFmpeg's own logs, in all threads, until the last such block ends."""
+    global _quieters, _level_before  # the level is the process's, too
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own AV_LOG_QUIET; read when it is first used
     set_level = _level_setter()
-    before = set_level(_SILENT)
+    with _levels:
+        if _quieters == 0:
+            _level_before = set_level(_SILENT)
+        _quieters += 1
     try:
         yield
     finally:
-        set_level(before)
+        with _levels:
+            _quieters -= 1
+            if _quieters == 0:
+                set_level(_level_before)
 
 
 @contextlib.contextmanager

@@ -15,10 +15,11 @@ import pytest
 
 from onsight_edge.errors import OnsightError, SourceError, UsageError
 from onsight_edge.frame import Frame
-from onsight_edge.sources import Source, open_source
+from onsight_edge.sources import Source, camera, open_source, video
 from onsight_edge.sources.camera import CameraSource
 from onsight_edge.sources.source import Pacer, parse_size, without_password
 from onsight_edge.sources.synthetic import SyntheticSource, read_number
+from onsight_edge.sources.video import VideoSource
 
 
 def drain(source: Source) -> list[Frame]:
@@ -62,8 +63,7 @@ def test_fps_paces_a_video_as_if_it_were_live(clip: Path) -> None:
     assert source.live and source.fps == 50
     frames = drain(source)
     assert len(frames) == 20
-    took = (frames[-1].captured_ns - frames[0].captured_ns) / 1e9
-    assert took > 0.3  # 19 periods of 20 ms; late is possible on a loaded machine, early is not
+    assert isinstance(source, VideoSource) and source._pacer is not None  # its timing is the Pacer's, tested below
 
 
 def test_a_source_that_does_not_open_is_one_line_and_opencv_says_nothing(tmp_path: Path) -> None:
@@ -162,26 +162,113 @@ def test_synthetic_is_live_at_30_unless_told() -> None:
     assert (source.fps, source.size_wh) == (60, (64, 64))
 
 
+class FakeClock:
+    """A clock that only sleeping and working move, and that wakes a little late."""
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.now_ns = 10**12
+        self.late_s = late_s
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def work(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+    def sleep(self, seconds: float) -> bool:
+        self.work(seconds + self.late_s)
+        return False
+
+
 def test_pacing_does_not_drift() -> None:
-    pacer = Pacer(100)
-    started = time.monotonic()
-    for _ in range(31):
-        time.sleep(0.004)  # work within a period must not add to it
+    clock = FakeClock(late_s=0.001)
+    pacer = Pacer(100, clock_ns=clock, sleep=clock.sleep)
+    started = clock()
+    for index in range(100):
         assert pacer.wait()
-    took = time.monotonic() - started
-    assert took > 0.295
-    assert took < 0.42 + 0.3  # 31 x (4 + 10) ms = 0.43 s if work added up; generous for a loaded machine
+        # neither the work within a period nor a late wake adds to it
+        assert 0 <= (clock() - started) / 1e9 - index * 0.01 < 0.0011
+        clock.work(0.004)
 
 
 def test_pacing_keeps_its_grid_after_a_stall_and_makes_no_burst() -> None:
-    pacer = Pacer(50)
+    clock = FakeClock()
+    pacer = Pacer(50, clock_ns=clock, sleep=clock.sleep)
     pacer.wait()
-    time.sleep(0.13)
+    started = clock()
+    clock.work(0.13)
     times = []
     for _ in range(4):
         pacer.wait()
-        times.append(time.monotonic())
-    assert times[-1] - times[0] > 0.04  # 3 periods of 20 ms, less what the machine's lateness may take off
+        times.append(round((clock() - started) / 1e6))
+    assert times == [140, 160, 180, 200]
+
+
+def test_pacing_waits_in_earnest() -> None:
+    pacer = Pacer(50)
+    pacer.wait()
+    started = time.monotonic()
+    for _ in range(5):
+        pacer.wait()
+    assert time.monotonic() - started > 0.079  # 5 lines of 20 ms, the first of them up to 20 ms gone already
+
+
+class Hanging:
+    """A capture whose `grab` and `read` hang until they may go on, as with a driver or a network share."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on, self.released = threading.Event(), threading.Event(), threading.Event()
+
+    def get(self, _: int) -> float:
+        return 0.0
+
+    def grab(self) -> bool:
+        self.inside.set()
+        self.go_on.wait(60)
+        return False
+
+    def read(self) -> tuple[bool, None]:
+        return self.grab(), None
+
+    def release(self) -> None:
+        self.released.set()
+
+
+@pytest.mark.parametrize("kind", ["camera", "video"])
+def test_close_leaves_a_read_that_hangs_and_the_read_releases(
+    kind: str, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "CLOSE_S", 0.1)
+    monkeypatch.setattr(video, "CLOSE_S", 0.1)
+    capture = Hanging()
+    source: CameraSource | VideoSource
+    if kind == "camera":
+        source = CameraSource("0", capture)  # type: ignore[arg-type]
+    else:
+        source = VideoSource(clip)
+        source._capture = capture  # type: ignore[assignment]
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(source.read()), daemon=True)
+    thread.start()
+    assert capture.inside.wait(60)
+    source.close()
+    assert not capture.released.is_set()
+    capture.go_on.set()
+    thread.join(60)
+    assert capture.released.is_set() and answers == [None]
+
+
+def test_a_damaged_picture_is_counted_and_its_decoder_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    whole = cv2.imencode(".png", noise)[1].tobytes()
+    (tmp_path / "a.png").write_bytes(whole[:3000] + b"zzzz" + whole[3004:])
+    jpeg = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "b.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    cv2.imwrite(str(tmp_path / "c.png"), noise)
+    assert "c.png" in [frame.name for frame in drain(open_source(str(tmp_path)))]
+    assert capfd.readouterr().err == ""
 
 
 def test_close_wakes_a_paced_read() -> None:
@@ -225,6 +312,16 @@ def test_camera_99_is_one_line_that_lists_cameras(uri: str) -> None:
     [
         ("nothing.mp4", {}, "there is no 'nothing.mp4'"),
         ("", {}, "there is no ''"),
+        ("x" * 300, {}, "..."),
+        ("x" * 300 + ".png", {}, "..."),
+        ("x" * 300 + "/a.png", {}, "..."),
+        ("a\0b.png", {}, "a\\x00b.png"),
+        ("~nobody-of-that-name/x.png", {}, "there is no '~nobody"),
+        ("/dev/video" + "x" * 300, {}, "camera"),
+        ("9" * 5000, {}, "camera"),
+        ("http://[::1", {}, "the source http://[::1 is no valid URL"),
+        ("rtsp://[::1", {}, "the source rtsp://[::1 is no valid URL"),
+        ("http://127.0.0.1:99999/", {}, "cannot reach http://127.0.0.1:99999/"),
         ("ftp://host/x", {}, "no source is called ftp://"),
         ("synthetic://?speed=3", {}, "unknown option 'speed'; known are fps, size, frames"),
         ("synthetic://?fps=1&fps=2", {}, "given twice"),
@@ -266,3 +363,6 @@ def test_sizes_and_passwords() -> None:
             parse_size(wrong)
     assert without_password("http://a:b@h:80/x?y") == "http://a:***@h:80/x?y"
     assert without_password("http://h/x") == "http://h/x"
+    with pytest.raises(UsageError) as caught:
+        without_password("http://me:secret@[::1")
+    assert "secret" not in str(caught.value)

@@ -198,6 +198,43 @@ def test_a_login_is_sent_and_never_shown(serve: Callable[[Answer], str]) -> None
     assert seen == ["Basic bWU6cEBzcw=="]
 
 
+def test_a_login_goes_to_no_other_host(serve: Callable[[Answer], str]) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    def stranger(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(("stranger", handler.headers.get("Authorization")))
+        handler.send_error(404)
+
+    elsewhere = serve(stranger)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.append((handler.path, handler.headers.get("Authorization")))
+        handler.send_response(302)
+        handler.send_header("Location", "/moved" if handler.path == "/stream" else elsewhere)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    url = serve(answer).replace("http://", "http://me:pass@")
+    with pytest.raises(SourceError, match="404"):
+        open_source(url)
+    assert seen == [("/stream", "Basic bWU6cGFzcw=="), ("/moved", "Basic bWU6cGFzcw=="), ("stranger", None)]
+
+
+def test_a_stream_of_damaged_parts_only_is_given_up(serve: Callable[[Answer], str]) -> None:
+    torn = part(jpegs(1)[0][:1500])
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        while True:
+            handler.wfile.write(torn)
+            time.sleep(0.01)
+
+    source = MjpegSource(serve(answer), back_off_s=(), no_picture_s=0.3)
+    frames, error = until_error(source)
+    assert frames == [] and source.skipped > 0
+    assert "no whole JPEG for 0.3 s" in error and "\n" not in error
+
+
 # what a body without Content-Length cannot hold
 BODY = st.binary(max_size=60).filter(lambda b: b"--frame" not in b and not b.endswith((b"\r", b"\n")))
 
@@ -213,6 +250,22 @@ def test_parts_are_found_however_the_stream_is_chopped(parts: list[tuple[bytes, 
         found += parser.feed(stream[:cut])
         stream = stream[cut:]
     assert found == [body for body, _ in parts]
+
+
+@pytest.mark.parametrize("boundary", ["frame", "--frame", "----frame", "-"])
+@pytest.mark.parametrize("length", [True, False])
+def test_a_boundary_may_begin_with_dashes_of_its_own(boundary: str, length: bool) -> None:
+    """RFC 2046 puts two dashes before whatever the header names; some cameras put none before one that has them."""
+    named = boundary_of(f"multipart/x-mixed-replace; boundary={boundary}")
+    assert named is not None
+    delimiters = {"--" + boundary, boundary} if boundary.startswith("--") else {"--" + boundary}
+    for delimiter in delimiters:
+        header = b"\r\nContent-Type: image/jpeg\r\n" + (b"Content-Length: 4\r\n" if length else b"") + b"\r\n"
+        stream = (delimiter.encode() + header + b"BODY\r\n") * 3 + delimiter.encode() + b"--\r\n"
+        for size in (1, 7, 1000):
+            parser = MultipartParser(named)
+            found = [body for at in range(0, len(stream), size) for body in parser.feed(stream[at : at + size])]
+            assert found == [b"BODY"] * 3, (delimiter, size)
 
 
 def test_bare_newlines_and_quoted_boundaries_are_taken() -> None:

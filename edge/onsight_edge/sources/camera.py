@@ -15,6 +15,8 @@ from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.quiet import quiet_opencv
 
+CLOSE_S = 2.0  # what `close` waits for a read that is under way
+
 
 class CameraSource:
     """An opened capture that delivers at its own pace. RTSP streams are read through it too."""
@@ -44,9 +46,12 @@ class CameraSource:
         with self._reading:
             if self._closed:
                 return None
-            grabbed = self._capture.grab()
-            captured_ns = time.monotonic_ns()
-            taken, image = self._capture.retrieve() if grabbed else (False, None)
+            with quiet_opencv():
+                grabbed = self._capture.grab()
+                captured_ns = time.monotonic_ns()
+                taken, image = self._capture.retrieve() if grabbed else (False, None)
+            if self._hung_up():
+                self._capture.release()  # `close` may not have waited for so long
         if not taken or image is None or image.size == 0:
             if self._hung_up():
                 return None
@@ -62,10 +67,16 @@ class CameraSource:
         return self._closed  # by another thread, since `read` looked
 
     def close(self) -> None:
-        """Release the device, once a read that is under way has ended."""
+        """Release the device, once a read that is under way has ended.
+
+        A driver that hangs is waited for 2 s; the read releases the device then, if ever it returns.
+        """
         self._closed = True
-        with self._reading:
-            self._capture.release()
+        if self._reading.acquire(timeout=CLOSE_S):
+            try:
+                self._capture.release()
+            finally:
+                self._reading.release()
 
 
 def open_camera(uri: str, *, fps: float | None = None, size_wh: tuple[int, int] | None = None) -> CameraSource:
@@ -80,9 +91,9 @@ def open_camera(uri: str, *, fps: float | None = None, size_wh: tuple[int, int] 
         SourceError: no such camera, no permission, or it does not open; lists the cameras that exist.
     """
     if sys.platform == "linux":
-        device = Path(f"/dev/video{int(uri)}" if uri.isdecimal() else uri)
-        if not device.exists():
-            raise SourceError(f"there is no camera {device}; {_cameras()}")
+        device = Path(f"/dev/video{uri.lstrip('0') or 0}" if uri.isdecimal() else uri)
+        if not os.path.exists(device):  # noqa: PTH110 - Path.exists raises where a name is too long
+            raise SourceError(f"there is no camera {str(device)[:100]}; {_cameras()}")
         if not os.access(device, os.R_OK | os.W_OK):
             raise SourceError(
                 f"no permission to open {device}: sudo usermod -aG video $USER, then log in again; {_cameras()}"

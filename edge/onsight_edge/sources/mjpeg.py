@@ -11,40 +11,54 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
+from http.client import HTTPMessage
+from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from onsight_edge.errors import DataError, SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.images import decode_image
+from onsight_edge.quiet import quiet_stderr
 from onsight_edge.sources.multipart import MultipartParser, boundary_of
 from onsight_edge.sources.source import without_password
 
 TIMEOUT_S = 5.0
 BACK_OFF_S = (0.25, 0.5, 1.0, 2.0)
+NO_PICTURE_S = 10.0
 _CHUNK = 65536
 
 
 class MjpegSource:
     """One HTTP answer that never ends, a JPEG a part.
 
-    A torn JPEG is counted in `skipped` and left out. When the stream ends or stays silent for `timeout_s`, it is
-    connected to again, after each of `back_off_s`; a picture that comes through starts that count anew.
+    A torn JPEG is counted in `skipped` and left out; when nothing else comes for `no_picture_s`, `read` gives up. When
+    the stream ends or stays silent for `timeout_s`, it is connected to again, after each of `back_off_s`; a picture
+    that comes through starts that count anew.
     """
 
     live = True
     fps = None
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, back_off_s: tuple[float, ...] = BACK_OFF_S) -> None:
-        """Connect to `url`; `user:password@` in it is sent as HTTP Basic.
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
+        no_picture_s: float = NO_PICTURE_S,
+    ) -> None:
+        """Connect to `url`; `user:password@` in it is sent as HTTP Basic, to this host and port only.
 
         Raises:
             SourceError: nobody answers there, or not with multipart/x-mixed-replace.
+            UsageError: `url` is no URL.
         """
         self.uri = without_password(url)
         self.size_wh: tuple[int, int] | None = None
         self.skipped = 0
         self.reconnects = 0
         self._url, self._timeout_s, self._back_off_s = url, timeout_s, back_off_s
+        self._no_picture_s = no_picture_s
         self._index = 0
         self._attempt = 0
         self._closed = threading.Event()
@@ -55,14 +69,20 @@ class MjpegSource:
         """The next picture; None only after `close`: a camera's stream has no end.
 
         Raises:
-            SourceError: the stream ended and did not come back.
+            SourceError: the stream ended and did not come back, or what it sends is no picture.
         """
+        patience = time.monotonic() + self._no_picture_s
         while not self._closed.is_set():
             while self._waiting:
                 data, captured_ns = self._waiting.popleft()
                 frame = self._frame(data, captured_ns)
                 if frame is not None:
                     return frame
+            if time.monotonic() > patience:
+                raise SourceError(
+                    f"{self.uri}: no whole JPEG for {self._no_picture_s:g} s, {self.skipped} damaged ones so far: "
+                    "look at it in a browser; is it an MJPEG stream?"
+                )
             try:
                 data = self._answer.read1(_CHUNK)
                 if not data:
@@ -71,6 +91,7 @@ class MjpegSource:
             except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:
                 # AttributeError: http.client's own, when `close` pulls the connection from under a read
                 self._reconnect(error)
+                patience = time.monotonic() + self._no_picture_s
                 continue
             captured_ns = time.monotonic_ns()
             self._waiting.extend((part, captured_ns) for part in parts)
@@ -88,7 +109,8 @@ class MjpegSource:
         try:
             if not whole:
                 raise DataError("torn JPEG")
-            image = decode_image(data)
+            with quiet_stderr():  # libjpeg tells of damage in lines of its own
+                image = decode_image(data)
         except DataError:
             self.skipped += 1
             return None
@@ -100,13 +122,13 @@ class MjpegSource:
 
     def _connect(self) -> None:
         try:
-            answer = urllib.request.urlopen(_request(self._url), timeout=self._timeout_s)
+            answer = urllib.request.build_opener(_Redirects).open(_request(self._url), timeout=self._timeout_s)
         except urllib.error.HTTPError as error:
             raise SourceError(f"{self.uri} answers {error.code} {error.reason}") from error
         except urllib.error.URLError as error:
             reason = getattr(error.reason, "strerror", None) or error.reason
             raise SourceError(f"cannot reach {self.uri}: {reason}") from error
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except (OSError, OverflowError, ValueError, http.client.HTTPException) as error:
             raise SourceError(f"cannot reach {self.uri}: {error or type(error).__name__}") from error
         kind = answer.headers.get("Content-Type", "")
         boundary = boundary_of(kind)
@@ -150,9 +172,23 @@ class MjpegSource:
 
 def _request(url: str) -> urllib.request.Request:
     parts = urlsplit(url)
-    headers = {"User-Agent": "onsight", "Accept": "multipart/x-mixed-replace"}
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    request = urllib.request.Request(bare, headers={"User-Agent": "onsight", "Accept": "multipart/x-mixed-replace"})
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        headers["Authorization"] = "Basic " + base64.b64encode(login).decode("ascii")
-        parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    return urllib.request.Request(urlunsplit(parts), headers=headers)
+        # urllib would carry an ordinary header to whatever host a redirect names
+        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(login).decode("ascii"))
+    return request
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects; the login goes along to the same host and port only."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        login = req.get_header("Authorization")
+        if following is not None and login is not None and (following.type, following.host) == (req.type, req.host):
+            following.add_unredirected_header("Authorization", login)
+        return following

@@ -21,8 +21,12 @@ class MultipartParser:
     """Cuts a byte stream into parts, however it was chopped on its way."""
 
     def __init__(self, boundary: bytes) -> None:
-        """Expect parts that begin with `--boundary`."""
+        """Expect parts that begin with `--boundary`, or with two dashes more if the first one does.
+
+        `boundary_of` took them off: with some cameras they are the delimiter's own, with others the boundary's.
+        """
         self._delimiter = b"--" + boundary
+        self._settled = False
         self._buffer = bytearray()
         self._searched = 0
         self._length: int | None = None
@@ -49,8 +53,13 @@ class MultipartParser:
     def _take_header(self) -> bool:
         start = self._buffer.find(self._delimiter)
         if start < 0:
-            del self._buffer[: max(0, len(self._buffer) - len(self._delimiter))]
+            del self._buffer[: max(0, len(self._buffer) - len(self._delimiter) - 2)]
             return False
+        if not self._settled:
+            self._settled = True
+            if self._buffer[:start].endswith(b"--"):
+                self._delimiter = b"--" + self._delimiter
+                start -= 2
         end = self._buffer.find(b"\r\n\r\n", start)
         skip = 4
         if end < 0:  # some servers end lines with a bare newline

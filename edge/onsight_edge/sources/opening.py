@@ -68,10 +68,17 @@ def open_source(
 
 def _open_file(name: str, fps: float | None, size_wh: tuple[int, int] | None, loop: bool) -> Source:
     _refuse(name, size_wh=size_wh)
-    path = Path(name).expanduser()
-    if not name or not path.exists():
-        raise SourceError(f"there is no {name!r}; a source is {KINDS}")
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:  # ~somebody
+        raise SourceError(f"there is no {_short(name)}: {error}") from error
+    try:
+        exists, is_folder = bool(name) and path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:  # the name is too long or holds a zero; a folder above it is not ours
+        raise SourceError(f"cannot read {_short(name)}: {getattr(error, 'strerror', None) or error}") from error
+    if not exists:
+        raise SourceError(f"there is no {_short(name)}; a source is {KINDS}")
+    if is_folder or path.suffix.lower() in SUFFIXES:
         from onsight_edge.sources.pictures import PicturesSource
 
         return PicturesSource(path, fps=fps, loop=loop)
@@ -85,3 +92,7 @@ def _refuse(uri: str, *, fps: float | None = None, size_wh: tuple[int, int] | No
     for given, flag in ((fps is not None, "--fps"), (size_wh is not None, "--size"), (loop, "--loop")):
         if given:
             raise UsageError(f"{flag} does nothing for {uri}: leave it out")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 100 else f"{name[:97]}...")

@@ -8,6 +8,7 @@ from pathlib import Path
 from onsight_edge.errors import DataError, SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.images import SUFFIXES, read_image
+from onsight_edge.quiet import quiet_stderr
 from onsight_edge.sources.source import Pacer
 
 
@@ -35,7 +36,7 @@ class PicturesSource:
         self._loop = loop
         self._index = self._next = 0
         self._closed = False
-        self._paths = [path] if path.is_file() else _pictures(path)
+        self._paths = _pictures(path) if path.is_dir() else [path]
         self._good_this_round = 0
         self._reason = ""
 
@@ -55,7 +56,8 @@ class PicturesSource:
             path = self._paths[self._next]
             self._next += 1
             try:
-                image = read_image(path)
+                with quiet_stderr():  # libpng and libjpeg tell of damage in lines of their own
+                    image = read_image(path)
             except DataError as error:
                 self.skipped += 1
                 self._reason = str(error)
@@ -83,10 +85,11 @@ class PicturesSource:
 def _pictures(folder: Path) -> list[Path]:
     try:
         inside = sorted(folder.iterdir())
+        found = [path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file()]
+        folders = not found and any(path.is_dir() for path in inside)
     except OSError as error:
         raise SourceError(f"cannot read {folder}: {error.strerror}") from error
-    found = [path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
-        hint = f"; for class folders give dataset://{folder}" if any(path.is_dir() for path in inside) else ""
+        hint = f"; for class folders give dataset://{folder}" if folders else ""
         raise SourceError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))}){hint}")
     return found

@@ -6,6 +6,7 @@ import math
 import re
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -57,20 +58,28 @@ class Pacer:
     burst to catch up.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(
+        self,
+        fps: float,
+        *,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], bool] | None = None,
+    ) -> None:
+        """Make a grid of `fps` lines a second; tests bring a clock, and a `sleep` that is true once closed."""
         self._period_ns = round(1e9 / check_fps(fps))
         self._next_ns: int | None = None
         self._closed = threading.Event()
+        self._clock_ns, self._sleep = clock_ns, sleep or self._closed.wait
 
     def wait(self) -> bool:
         """Wait for the next line of the grid, the first time not at all; false once closed."""
-        now = time.monotonic_ns()
+        now = self._clock_ns()
         if self._next_ns is None:
             self._next_ns = now
         elif now > self._next_ns + self._period_ns:
             self._next_ns += -(-(now - self._next_ns) // self._period_ns) * self._period_ns
-        while (left := self._next_ns - time.monotonic_ns()) > 0:
-            if self._closed.wait(left / 1e9):
+        while (left := self._next_ns - self._clock_ns()) > 0:
+            if self._sleep(left / 1e9):
                 return False
         self._next_ns += self._period_ns
         return not self._closed.is_set()
@@ -148,8 +157,16 @@ def whole_option(uri: str, options: dict[str, str], key: str, default: int) -> i
 
 
 def without_password(url: str) -> str:
-    """`url` with the password that may stand in it blotted out, for messages and logs."""
-    parts = urlsplit(url)
+    """`url` with the password that may stand in it blotted out, for messages and logs.
+
+    Raises:
+        UsageError: it is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        shown = "" if "@" in url else f" {url}"  # where a password ends cannot be told
+        raise UsageError(f"the source{shown} is no valid URL, such as http://host:8080/stream") from error
     if parts.password is None:
         return url
     host = parts.netloc.rpartition("@")[2]

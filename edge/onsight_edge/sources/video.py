@@ -14,6 +14,8 @@ from onsight_edge.frame import Frame
 from onsight_edge.quiet import quiet_opencv
 from onsight_edge.sources.source import Pacer
 
+CLOSE_S = 2.0  # what `close` waits for a read that is under way: a network share may hang
+
 
 class VideoSource:
     """A video file, frame by frame: as fast as they are taken, or paced as if it were a camera."""
@@ -54,11 +56,15 @@ class VideoSource:
         with self._reading:
             if self._closed:
                 return None
-            taken, image = self._capture.read()
-            if not taken and self._loop and self._in_this_round:
-                self._capture.release()
-                self._capture, self._in_this_round = self._open(), 0
+            with quiet_opencv():
                 taken, image = self._capture.read()
+                if not taken and self._loop and self._in_this_round:
+                    self._capture.release()
+                    self._capture, self._in_this_round = self._open(), 0
+                    taken, image = self._capture.read()
+            if self._hung_up():
+                self._capture.release()  # `close` may not have waited for so long
+                return None
         if not taken or image is None:
             if self._in_this_round == 0:
                 raise SourceError(f"{self.uri}: no frame in it can be decoded; is the video damaged?")
@@ -69,17 +75,27 @@ class VideoSource:
         return frame
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, once a read that is under way has ended; it does that itself if it takes over 2 s."""
         self._closed = True
         if self._pacer is not None:
             self._pacer.close()
-        with self._reading:
-            self._capture.release()
+        if self._reading.acquire(timeout=CLOSE_S):
+            try:
+                self._capture.release()
+            finally:
+                self._reading.release()
+
+    def _hung_up(self) -> bool:
+        return self._closed  # by another thread, since `read` looked
 
     def _open(self) -> cv2.VideoCapture:
         if not os.access(self._path, os.R_OK):
             raise SourceError(f"cannot read {self._path}: it is not there, or there is no permission")
-        if self._path.stat().st_size == 0:
+        try:
+            size = self._path.stat().st_size
+        except OSError as error:
+            raise SourceError(f"cannot read {self._path}: {error.strerror}") from error
+        if size == 0:
             raise SourceError(f"{self._path} is empty (0 bytes): expected a video")
         with quiet_opencv():
             # an absolute path: OpenCV takes names such as `a:b.mp4` for a protocol, and `%d` for a series
