@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,12 +113,36 @@ def test_interrupted_training_leaves_a_usable_run(shades: Path, number: signal.S
     assert metrics["epochs"]["kept"] == 1 + losses.index(min(losses)), "the best weights are kept"
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_the_end_is_written(
+    shades: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    pytest.importorskip("tensorflow")
+    from onsight_train import run
+
+    draw = run.draw_curves
+
+    def interrupted(*arguments: Any) -> None:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        draw(*arguments)
+
+    monkeypatch.setattr(run, "draw_curves", interrupted)
+    status = call("train", str(shades), "--epochs", "1", "--out", "run")
+    shown = capsys.readouterr()
+    if times == 1:
+        assert status == 0 and names("run") == FILES and "test accuracy" in shown.out
+    else:
+        assert status == 130 and "model.keras" in names("run.partial")
+        assert "onsight: interrupted; the best model until then is in run.partial" in shown.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (("--arch", "resnet80"), 1, "unknown arch 'resnet80': did you mean resnet8?"),
         (("--recipe", "standart"), 1, "did you mean standard?"),
-        (("--lr", "nan"), 2, "--lr must be a positive number"),
+        (("--lr", "nan"), 2, "not a finite number"),
         (("--epochs", "0"), 2, "--epochs"),
         (("--imgsz", "big"), 2, "--imgsz must be"),
         (("--out", "."), 1, "exists already"),

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType
@@ -90,14 +90,14 @@ def fit(
     patience: int | None = None,
     watcher: Watcher | None = None,
     checkpoint: Callable[[tuple[Epoch, ...]], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> Fitted:
     """Train `model` in place.
 
     The weights of the lowest validation loss are restored where `patience` is given or a signal ends the
     training; otherwise the last ones are kept, which a falling learning rate makes the best.
 
-    SIGINT and SIGTERM end it after the batch at hand; a second SIGINT ends it at once. Handlers are set only
-    when called from the main thread.
+    SIGINT and SIGTERM end it after the batch at hand, see `signals_noted`.
 
     Args:
         model: a built, uncompiled `keras.Model`.
@@ -107,7 +107,7 @@ def fit(
         patience: stop after so many epochs without a lower validation loss.
         watcher: told of every batch and epoch.
         checkpoint: called after every epoch with the history so far.
-
+        stop: ends it once it is set, for a caller that notes signals itself.
     Raises:
         OnsightError: the loss became NaN or infinite.
     """
@@ -119,8 +119,8 @@ def fit(
         metrics=["accuracy"],
         jit_compile=False,  # half as fast again with XLA on a CPU
     )
-    with _signals_noted() as stop:
-        loop = _loop(keras, model, stop, patience, watcher, checkpoint)
+    with signals_noted() if stop is None else nullcontext(stop) as noted:
+        loop = _loop(keras, model, noted, patience, watcher, checkpoint)
         started = time.monotonic()
         with warnings.catch_warnings():
             # that a generator is not shuffled by Keras: it is not meant to be
@@ -145,10 +145,10 @@ def fit(
             f"{recipe.lr:g}"
         )
     kept = history[-1].epoch
-    if patience is not None or stop.is_set():
+    if patience is not None or noted.is_set():
         model.set_weights(loop.best)
         kept = loop.best_epoch
-    return Fitted(history, kept, stop.is_set(), loop.stopped_early, seconds)
+    return Fitted(history, kept, noted.is_set(), loop.stopped_early, seconds)
 
 
 def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
@@ -250,8 +250,11 @@ def _loop(
 
 
 @contextmanager
-def _signals_noted() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets; a second SIGINT raises KeyboardInterrupt."""
+def signals_noted() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets; a second SIGINT raises KeyboardInterrupt.
+
+    Handlers are set only when called from the main thread.
+    """
     noted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield noted

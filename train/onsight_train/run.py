@@ -24,7 +24,7 @@ from onsight_train.archs import Architecture
 # all that the end of a training needs is imported at its beginning: hours later the files may have changed
 from onsight_train.diagnose import Diagnosis, diagnose
 from onsight_train.evaluate import predict_scores
-from onsight_train.fit import Epoch, Fitted, Watcher, fit, write_history
+from onsight_train.fit import Epoch, Fitted, Watcher, fit, signals_noted, write_history
 from onsight_train.frameworks import load_keras, load_pyplot
 from onsight_train.plots import draw_confusion, draw_curves
 from onsight_train.recipes import Recipe
@@ -92,13 +92,13 @@ def check_out(folder: Path) -> None:
     Raises:
         OnsightError: it exists, a killed training's remains lie there, or its parent cannot be written to.
     """
-    partial = partial_folder(folder)
     try:
-        folder_there, partial_there = folder.exists() or folder.is_symlink(), partial.exists()
+        if folder.exists() or folder.is_symlink():
+            raise OnsightError(f"{folder} exists already: name another folder with --out, or remove it first")
+        partial = partial_folder(folder)
+        partial_there = partial.exists()
     except OSError as error:  # too long a name, a folder that may not be entered
         raise OnsightError(f"cannot write {folder}: {error.strerror}") from error
-    if folder_there:
-        raise OnsightError(f"{folder} exists already: name another folder with --out, or remove it first")
     if partial_there:
         usable = " (its model is whole: a usable run once renamed)" if (partial / "model.keras").exists() else ""
         raise OnsightError(
@@ -118,7 +118,8 @@ def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | Non
     """Train and write a run folder: model, spec, data, history, metrics and two pictures.
 
     While it trains, `folder.partial` holds the best model so far, so that even a killed process leaves a
-    usable run; the folder gets its name when everything is written.
+    usable run; the folder gets its name when everything is written. A first Ctrl-C ends the training early, and is
+    passed over once that has ended; a second one leaves `folder.partial`.
 
     Raises:
         OnsightError: the folder cannot be written (checked first), or the training diverged.
@@ -144,30 +145,33 @@ def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | Non
         spec.save(partial / "spec.json")
         write_json(partial / "data.json", _data_json(dataset, plan, spec.colour))
         save = _Saver(partial, model, plan, dataset)
-        fitted = fit(
-            model,
-            dataset,
-            plan.recipe,
-            seed=plan.seed,
-            patience=plan.patience,
-            watcher=watcher,
-            checkpoint=save.checkpoint,
-        )
-        save.model()
-        write_history(partial / "history.csv", fitted.history)
-        test = evaluate(predict_scores(model, dataset.test.images), dataset.test.labels, dataset.classes)
-        diagnosis = diagnose(fitted.history)
-        metrics = _metrics(dataset, plan, model, fitted, test, diagnosis)
-        write_json(partial / "metrics.json", metrics)
-        title = f"{plan.arch.name} on {dataset.name}"
-        draw_curves(partial / "learning_curves.png", fitted.history, diagnosis, title)
-        draw_confusion(
-            partial / "confusion_matrix.png",
-            test.matrix,
-            dataset.classes,
-            f"{title}: {test.accuracy:.1%} of {test.total:,} test pictures right",
-        )
-        partial.rename(folder)
+        # to the last file: Ctrl-C while the end is written must not leave a partial run
+        with signals_noted() as stop:
+            fitted = fit(
+                model,
+                dataset,
+                plan.recipe,
+                seed=plan.seed,
+                patience=plan.patience,
+                watcher=watcher,
+                checkpoint=save.checkpoint,
+                stop=stop,
+            )
+            save.model()
+            write_history(partial / "history.csv", fitted.history)
+            test = evaluate(predict_scores(model, dataset.test.images), dataset.test.labels, dataset.classes)
+            diagnosis = diagnose(fitted.history)
+            metrics = _metrics(dataset, plan, model, fitted, test, diagnosis)
+            write_json(partial / "metrics.json", metrics)
+            title = f"{plan.arch.name} on {dataset.name}"
+            draw_curves(partial / "learning_curves.png", fitted.history, diagnosis, title)
+            draw_confusion(
+                partial / "confusion_matrix.png",
+                test.matrix,
+                dataset.classes,
+                f"{title}: {test.accuracy:.1%} of {test.total:,} test pictures right",
+            )
+            partial.rename(folder)
     return Run(folder, spec, test, diagnosis, fitted, int(model.count_params()), metrics)
 
 

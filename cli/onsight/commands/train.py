@@ -87,7 +87,7 @@ def command(
     """
     from onsight_train.archs import find_arch
     from onsight_train.recipes import find_recipe
-    from onsight_train.run import Plan, check_out, train_run
+    from onsight_train.run import Plan, check_out, partial_folder, train_run
 
     architecture = find_arch(arch)
     chosen = find_recipe(recipe or architecture.recipe).with_overrides(epochs=epochs, batch=batch, lr=lr)
@@ -118,8 +118,14 @@ def command(
         f"seed {seed}",
         err=True,
     )
-    with TrainingProgress(chosen.epochs, per_epoch) as progress:
-        run = train_run(dataset, plan, folder, progress)
+    try:
+        with TrainingProgress(chosen.epochs, per_epoch) as progress:
+            run = train_run(dataset, plan, folder, progress)
+    except KeyboardInterrupt:
+        if not (partial := partial_folder(folder)).exists():
+            raise
+        click.echo(f"onsight: interrupted; the best model until then is in {partial}", err=True)
+        return INTERRUPTED
     if run.fitted.interrupted:
         last = run.fitted.history[-1]
         click.echo(
