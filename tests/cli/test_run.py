@@ -135,6 +135,10 @@ def test_a_signal_ends_it_with_whole_files_and_a_summary(tmp_path: Path, number:
     ("arguments", "status", "message"),
     [
         (("--source", "missing.mp4"), 1, "there is no 'missing.mp4'"),
+        (("--source", "x" * 300), 1, "xxx...'"),
+        (("--source", "http://[::1"), 2, "is no valid URL"),
+        (("--source", "synthetic://", "--jsonl", "x" * 300), 1, "File name too long"),
+        (("--source", "synthetic://", "--mp4", "x" * 300 + ".mp4"), 1, "File name too long"),
         (("--source", "text.jpg"), 1, "not a JPEG, PNG, BMP or WebP"),
         (("--source", "text.mp4"), 1, "is not a video"),
         (("--source", "/dev/video99"), 1, "there is no camera /dev/video99"),
@@ -177,6 +181,24 @@ def test_a_window_without_a_display_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = errors(done.stderr)
     assert "a window needs a display" in line
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_run_started_without_a_standard_stream_has_no_traceback(tmp_path: Path, closed: str) -> None:
+    script = "import sys; from onsight.main import main; main(sys.argv[1:])"
+    arguments = ["run", "--source", "synthetic://?fps=0&frames=3", "--jsonl", "-" if closed == ">&-" else "out.jsonl"]
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert "Traceback" not in done.stderr
+    if closed == "2>&-":
+        assert done.returncode == 0
+        assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
 
 
 def test_a_reader_that_goes_away_ends_the_run(tmp_path: Path) -> None:
