@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -60,7 +61,12 @@ def test_startup_names_what_failed(tmp_path: Path) -> None:
 
 
 def test_frame_age_beside_a_naive_loop() -> None:
-    found = frame_age.measure(seconds=2.0, sink_ms=60)
+    found = None
+    for seconds in (2.0, 4.0, 8.0):  # a machine that stands still for a moment leaves a quarter without a frame
+        with contextlib.suppress(BenchmarkError):
+            found = frame_age.measure(seconds=seconds, sink_ms=60)
+            break
+    assert found is not None, "a quarter of every run was empty"
     naive, ours = found.results["naive"]["delivered"], found.results["onsight"]["delivered"]
     # 30 fps into a sink of 16 a second: the FIFO falls behind by half a second each second, whatever the machine does
     assert naive["last"].p50 > naive["first"].p50

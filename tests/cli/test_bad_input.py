@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -24,12 +25,18 @@ Onsight = Callable[..., str]
 def onsight(tmp_path: Path) -> Onsight:
     """Runs the command in `tmp_path`; returns its one error line after checking that it is one."""
 
-    def run(*arguments: str | Path, status: int = 1, progress: bool = False) -> str:
+    def run(*arguments: str | Path, status: int = 1, progress: bool = False, largest: int | None = None) -> str:
+        def limit() -> None:
+            if largest is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
         before = tree(tmp_path)
         done = subprocess.run(
             [sys.executable, "-m", "onsight", *map(str, arguments)],
             cwd=tmp_path,
-            env={**os.environ, "ONSIGHT_CACHE": str(tmp_path / "no-cache")},
+            # no bytecode: under the limit it would be cut off and stay so
+            env={**os.environ, "ONSIGHT_CACHE": str(tmp_path / "no-cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=limit,
             capture_output=True,
             text=True,
             check=False,
@@ -227,6 +234,20 @@ def test_a_full_disk(onsight: Onsight, small_disk: Path, pictures: Path) -> None
     assert "No space left" in onsight(*train, progress=True)
     assert "disk/" in onsight("data", pictures, "--sheet", small_disk / "sheet.png", "--size", "128")
     assert "out.mp4" in onsight("run", "--source", "synthetic://?frames=3&fps=0", "--mp4", small_disk / "out.mp4")
+
+
+def test_files_that_may_not_grow(onsight: Onsight, pictures: Path) -> None:
+    """A limit on the size of files stands in for the full disk where mounting one needs root."""
+    assert "cannot write sheet.png: " in onsight("data", pictures, "--sheet", "sheet.png", largest=2000)
+    assert "cannot write" in onsight("data", pictures, "--no-sheet", "--out", ".", largest=100)
+    record = ("bench", "--iterations", "10", "--fresh", "0", "--out", "record.json")
+    assert "cannot write record.json: " in onsight(*record, largest=2000)
+
+
+def test_a_run_whose_files_may_not_grow(onsight: Onsight, pictures: Path) -> None:
+    pytest.importorskip("tensorflow")
+    train = ("train", pictures, "--epochs", "1", "--out", "run")
+    assert "cannot write run" in onsight(*train, progress=True, largest=4000)
 
 
 def test_called_wrongly_exits_with_2(onsight: Onsight, photo: Path) -> None:
