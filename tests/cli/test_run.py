@@ -105,7 +105,7 @@ def test_seconds_size_fps_and_policy_reach_the_loop(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert 3 <= summary["classified"] <= 26 and summary["dropped"] == 0
+    assert 1 <= summary["classified"] <= 26 and summary["dropped"] == 0
     capture = cv2.VideoCapture(str(tmp_path / "small.mp4"))
     assert (capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FPS)) == (64, 50)
 

@@ -61,9 +61,11 @@ def test_a_video_loops_and_its_index_goes_on(clip: Path) -> None:
 def test_fps_paces_a_video_as_if_it_were_live(clip: Path) -> None:
     source = open_source(str(clip), fps=50)
     assert source.live and source.fps == 50
+    started = time.monotonic_ns()
     frames = drain(source)
     assert len(frames) == 20
-    assert isinstance(source, VideoSource) and source._pacer is not None  # its timing is the Pacer's, tested below
+    # 19 periods of 20 ms: late is possible on a loaded machine, early is not
+    assert frames[-1].captured_ns - started > 0.37e9
 
 
 def test_a_source_that_does_not_open_is_one_line_and_opencv_says_nothing(tmp_path: Path) -> None:
@@ -206,11 +208,10 @@ def test_pacing_keeps_its_grid_after_a_stall_and_makes_no_burst() -> None:
 
 def test_pacing_waits_in_earnest() -> None:
     pacer = Pacer(50)
-    pacer.wait()
     started = time.monotonic()
-    for _ in range(5):
+    for _ in range(6):
         pacer.wait()
-    assert time.monotonic() - started > 0.079  # 5 lines of 20 ms, the first of them up to 20 ms gone already
+    assert time.monotonic() - started > 0.099  # 5 periods of 20 ms: late is possible on a loaded machine, early is not
 
 
 class Hanging:
