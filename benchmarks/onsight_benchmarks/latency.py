@@ -38,7 +38,7 @@ from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.bundle import ModelFile
 from onsight_edge.classifier import Classifier
 from onsight_edge.device import describe_device
-from onsight_edge.errors import UsageError
+from onsight_edge.errors import BenchmarkError, UsageError
 
 ITERATIONS = 300
 LEAST_ITERATIONS = 100  # below that the 99th percentile is the maximum
@@ -232,9 +232,14 @@ def _fresh_starts(
 ) -> list[list[FreshStart]]:
     starts: list[list[FreshStart]] = [[] for _ in combinations]
     jobs = [index for _ in range(fresh) for index in rng.sample(range(len(combinations)), len(combinations))]
+    if not jobs:
+        return starts
     with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
         file = Path(folder).resolve() / "frame.npy"
-        np.save(file, frame)
+        try:
+            np.save(file, frame)
+        except OSError as error:
+            raise BenchmarkError(f"cannot write the frame to {file}: {error.strerror or error}") from error
         for done, index in enumerate(jobs):
             tell("fresh processes", done / len(jobs))
             one = combinations[index]

@@ -250,6 +250,28 @@ def test_a_run_whose_files_may_not_grow(onsight: Onsight, pictures: Path) -> Non
     assert "cannot write run" in onsight(*train, progress=True, largest=4000)
 
 
+def test_a_model_that_answers_no_numbers(onsight: Onsight, tmp_path: Path, photo: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, kind = onnx.helper, onnx.TensorProto
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["pixels"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+        ],
+        "broken",
+        [helper.make_tensor_value_info("pixels", kind.FLOAT, [1, 4, 4, 3])],
+        [helper.make_tensor_value_info("scores", kind.FLOAT, [1, 2])],
+        [onnx.numpy_helper.from_array(np.full((48, 2), np.nan, np.float32), "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "broken.onnx")
+    ModelSpec("broken", ("a", "b"), (4, 4)).save(tmp_path / "spec.json")
+    spec = ("--spec", "spec.json", "--json")
+    assert "answered nan" in onsight("predict", "broken.onnx", photo, *spec)
+    assert "answered nan" in onsight("bench", "broken.onnx", "--iterations", "10", "--fresh", "0", *spec)
+
+
 def test_called_wrongly_exits_with_2(onsight: Onsight, photo: Path) -> None:
     assert "no picture named" in onsight("predict", "default", status=2)
     assert "describes a bare model file" in onsight("predict", DEFAULT_MODEL, photo, "--spec", "x.json", status=2)
