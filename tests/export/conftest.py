@@ -51,9 +51,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     from onsight_edge.datasets import load_dataset
     from onsight_export.run import import_tensorflow, keras_scores
 
-    tf = import_tensorflow()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    import_tensorflow()
     import keras
     from keras import layers
 

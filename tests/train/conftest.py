@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -47,10 +46,4 @@ def keras() -> Any:
     pytest.importorskip("tensorflow")
     from onsight_train.frameworks import load_keras
 
-    loaded = load_keras()
-    import tensorflow as tf
-
-    with contextlib.suppress(RuntimeError):  # another test has used TensorFlow already
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    return loaded
+    return load_keras()
