@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-model: setup           ## train the model that ships (about 40 minutes on 2 cores) and put it into the package
+model: setup           ## train the model that ships (about 48 minutes on 2 cores) and put it into the package
 	$(BIN)/onsight train cifar10 --arch resnet8 --epochs 50 --validation 0.02 --seed 1 --name resnet8-cifar10 \
 	  --out runs/resnet8-cifar10
 	$(BIN)/onsight export runs/resnet8-cifar10 --quant tflite-int8 --out runs/default.bundle

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """The picture in `path` as (H, W, 3) uint8 BGR: EXIF rotation applied, alpha dropped, 16 bits reduced to 8.
 
     Raises:
         DataError: no such file, empty, or not a picture that OpenCV can decode.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

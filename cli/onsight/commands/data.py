@@ -11,6 +11,7 @@ import click
 from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
+from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def command(
     """
     if sheet is not None and (no_sheet or sheet.suffix.lower() != ".png"):
         raise UsageError("--sheet names a .png file and does not go with --no-sheet")
+    check_outputs({"--sheet": sheet, "--out": out}, [data])
     from onsight_edge.datasets import load_dataset
     from onsight_edge.datasets.sheet import contact_sheet, write_png
     from onsight_edge.datasets.summary import describe

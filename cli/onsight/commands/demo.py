@@ -84,6 +84,7 @@ def command(epochs: int, seconds: float, seed: int, out: Path | None, as_json: b
         "epochs": epochs if training else None,
         "keras_accuracy": exported["keras"]["accuracy"] if exported else None,
         "variants": [asdict(row) for row in rows],
+        "latency_not_valid_because": record["invalid_because"],
         "live": live,
         "seconds": round(time.monotonic() - began, 1),
         "folder": str(folder),
@@ -158,6 +159,7 @@ def _free_folder(folder: Path) -> Path:
 def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | None) -> None:
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
@@ -167,10 +169,10 @@ def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | No
             f"seed-cnn on CIFAR-10, {report['epochs']} epochs: Keras {report['keras_accuracy']:.2%} of the "
             f"{training['test']['pictures']:,} test pictures"
         )
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("variant", no_wrap=True)
     table.add_column("backend", no_wrap=True)
-    for heading in ("accuracy", "loss", "KB", "p50 ms", "p99 ms", "of float32"):
+    for heading in ("accuracy", "loss", "KB", "p50 ms", "p99 ms", "vs f32"):
         table.add_column(heading, justify="right", no_wrap=True)
     float32 = next((row.p50_ms for row in rows if row.variant == "tflite-float32"), None)
     for row in rows:
@@ -190,11 +192,13 @@ def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | No
     if age := live["age_ms"]:
         line += f", frame age p50 {age['p50']:.2f} ms, p99 {age['p99']:.2f} ms"
     console.print(line)
+    if reasons := report["latency_not_valid_because"]:
+        console.print(f"[yellow]these times are not for quoting:[/yellow] {escape('; '.join(reasons))}", soft_wrap=True)
     if live["accuracy"] is not None:
         console.print(f"live accuracy against the truth: {live['accuracy']:.1%} of {live['judged']} frames")
     files = "pictures.png, run, cifar10.bundle, " if training else ""
     console.print(
-        f"loss: points below Keras. p50, p99: one 640x480 frame from picture to answer.\n"
+        f"loss: points below Keras. p50, p99: one 640x480 frame from picture to answer. vs f32: p50 beside it.\n"
         f"everything is in {report['folder']}/ ({files}latency.json, live.mp4, report.json); {report['seconds']:.0f} s",
         soft_wrap=True,
     )

@@ -16,6 +16,7 @@ import click
 
 from onsight.main import print_json
 from onsight.options import FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
+from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def command(
     """
     if as_json and jsonl == "-":
         raise UsageError("--json and --jsonl - both write to standard output: give --jsonl a file")
+    check_outputs({"--jsonl": jsonl, "--mp4": mp4}, [uri, model])
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
         from onsight_edge.classifier import Classifier
