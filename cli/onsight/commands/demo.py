@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shlex
 import subprocess
@@ -15,7 +16,7 @@ import click
 
 from onsight.main import print_json
 from onsight.options import json_option
-from onsight_edge.errors import DataError, OnsightError
+from onsight_edge.errors import DataError, MissingExtraError, OnsightError
 from onsight_edge.files import write_json
 
 DATA = "cifar10"
@@ -51,6 +52,9 @@ def command(epochs: int, seconds: float, seed: int, out: Path | None, as_json: b
     the model that ships in the package stands in for the trained one.
     """
     began = time.monotonic()
+    for package in ("tensorflow", "keras", "matplotlib", "tf2onnx", "onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:  # now, not after the pictures were fetched
+            raise MissingExtraError(package, "export", "the demo")
     folder = out or _free_folder(Path("demo"))
     try:
         folder.mkdir(parents=True)
