@@ -229,10 +229,10 @@ def _show(described: dict[str, Any], evaluation: Evaluation) -> None:
     table: Table = class_table(evaluation, Text(title))
     console.print(table)
     low, high = evaluation.interval
+    top5 = f", top-5 {evaluation.correct_top5 / evaluation.total:.2%}" if len(evaluation.classes) > 5 else ""
     console.print(
         f"accuracy {evaluation.accuracy:.2%} of {evaluation.total:,} pictures "
-        f"(95 % interval {low:.2%} to {high:.2%}), top-5 {evaluation.correct_top5 / evaluation.total:.2%}, "
-        f"loss {evaluation.loss:.4f}"
+        f"(95 % interval {low:.2%} to {high:.2%}){top5}, loss {evaluation.loss:.4f}"
     )
 
 
