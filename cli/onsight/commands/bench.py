@@ -11,6 +11,7 @@ import click
 
 from onsight.main import print_json
 from onsight.options import MAX_THREADS, SEED, FiniteRange
+from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def command(
 
     if out is not None and out.suffix != ".json":
         raise UsageError(f"--out must name a .json file, not {out}")
+    check_outputs({"--out": out}, [model, *([image] if image else [])])
     if out is not None:
         check_writable(out)
     with _bar() as tell:
