@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from onsight.main import main
+from onsight_benchmarks.record import Record
 
 
 def call(*arguments: str) -> int:
@@ -82,3 +84,19 @@ def test_a_record_that_cannot_be_written_is_refused_before_measuring(
         assert time.monotonic() - started < 30, "it measured first"
         assert "cannot write" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]
+
+
+def test_the_tables_are_whole_on_80_columns() -> None:
+    """All six variants of the committed record, every number to be read."""
+    from rich.console import Console
+
+    from onsight.commands.bench import latency_tables
+
+    record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(*latency_tables(record))
+    text = console.export_text()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    for one in record.measurements:
+        whole = one.latency_ms["end_to_end"]
+        assert whole is not None and f"{whole.p50:.3f}" in text and f"{whole.p99:.3f}" in text

@@ -65,3 +65,9 @@ def test_any_history_gets_one_sentence(rows: list[tuple[float, float, float]]) -
     assert found.sentence.endswith(".") and "nan" not in found.sentence
     assert math.isfinite(found.gap)
     assert rows[found.best_epoch - 1][2] == min(r[2] for r in rows)
+
+
+def test_a_loss_of_nothing_does_not_underfit() -> None:
+    """A fall by a third of what prints as 0.0000 is no reason for more epochs."""
+    history = [Epoch(n, 1e-5, 1.0, 3e-3 * 0.9**n, 1.0, 0.1, 1.0) for n in range(1, 31)]
+    assert diagnose(history).kind == "balanced"

@@ -14,6 +14,7 @@ Kind = Literal["overfitting", "underfitting", "balanced", "unclear"]
 GAP = 0.10  # accuracy points of training above validation that call for a remedy
 RISE = 0.05  # validation loss above its lowest, relative
 STILL_FALLING = 0.05  # validation loss lost over the last fifth of the epochs, relative
+NOTHING_LEFT = 0.01  # a fall of validation loss that matters to nobody, absolute
 LOW = 0.75  # training accuracy under which the network has not learnt its own pictures
 
 
@@ -73,7 +74,7 @@ def diagnose(history: Sequence[Epoch]) -> Diagnosis:
         )
     before = history[-1 - max(1, len(history) // 5)]
     fall = 1 - val_loss / before.val_loss if before.val_loss > 0 else 0.0
-    if fall >= STILL_FALLING:
+    if fall >= STILL_FALLING and before.val_loss - val_loss >= NOTHING_LEFT:
         return Diagnosis(
             "underfitting",
             f"Underfitting: validation loss was still falling at the end, by {fall:.0%} over the last fifth "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,18 @@ def _stderr_silent() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def require_training() -> None:
+    """Refuse before any work what a training would miss at its end.
+
+    Raises:
+        MissingExtraError: Keras, its backend or matplotlib is not installed.
+    """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    for package in ("keras", backend, "matplotlib"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "train", "training")
 
 
 def load_pyplot() -> ModuleType:

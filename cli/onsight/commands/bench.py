@@ -15,6 +15,8 @@ from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from onsight_benchmarks.record import Measurement, Record
 
 
@@ -126,8 +128,8 @@ def _print_notes(record: Record, out: Path | None, *, to_stderr: bool, table: bo
 
     console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
     if table:
-        wide = None if sys.stdout.isatty() else 120  # a pipe has no width; cut names would be of no use there
-        Console(width=wide).print(latency_table(record))
+        wide = None if sys.stdout.isatty() else 100  # a pipe has no width; cut names would be of no use there
+        Console(width=wide).print(*latency_tables(record))
     for one in record.comparisons:
         if table and one.stage == "inference":
             whole = next(
@@ -147,42 +149,36 @@ def _print_notes(record: Record, out: Path | None, *, to_stderr: bool, table: bo
         console.print(f"record: {escape(str(out))}")
 
 
-def latency_table(record: Record) -> object:
-    """A rich table of a record's measurements; times in milliseconds, memory in MiB."""
+def latency_tables(record: Record) -> list[Table]:
+    """Rich tables of a record's measurements that fit 80 columns; times in milliseconds, memory in MiB."""
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title="latency of one 640x480 frame, ms",
-        caption="p50, p90, p99: end to end; inference: p50; init, first, RSS: in a fresh process",
-    )
-    for name in ("variant", "backend", "threads"):
-        table.add_column(name, justify="right" if name == "threads" else "left", no_wrap=True)
-    for name in ("p50", "p90", "p99", "inference", "fps", "init", "first", "RSS MiB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in record.measurements:
-        table.add_row(*_row(one))
-    return table
+    tables = []
+    for title, headings, row in (
+        ("one 640x480 frame, ms", ("p50", "p90", "p99", "inference", "fps"), _times),
+        ("in a fresh process", ("init ms", "first ms", "RSS MiB"), _start),
+    ):
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+        for name in ("variant", "backend", "threads", *headings):
+            table.add_column(name, justify="left" if name in ("variant", "backend") else "right", no_wrap=True)
+        for one in record.measurements:
+            table.add_row(one.model.variant, one.backend.name, str(one.backend.threads), *row(one))
+        tables.append(table)
+    tables[0].caption = "p50, p90, p99: end to end; inference: its p50"
+    return tables
 
 
-def _row(one: Measurement) -> list[str]:
+def _times(one: Measurement) -> list[str]:
     whole, inference = one.latency_ms["end_to_end"], one.latency_ms["inference"]
     assert whole is not None and inference is not None  # every latency record has these stages
+    values = (whole.p50, whole.p90, whole.p99, inference.p50)
+    return [*(f"{value:.3f}" for value in values), f"{one.throughput_fps:.0f}"]
 
-    def shown(value: float | None, digits: int) -> str:
-        return "-" if value is None else f"{value:.{digits}f}"
 
-    return [
-        one.model.variant,
-        one.backend.name,
-        str(one.backend.threads),
-        *(f"{value:.3f}" for value in (whole.p50, whole.p90, whole.p99, inference.p50)),
-        f"{one.throughput_fps:.0f}",
-        shown(one.init_ms, 1),
-        shown(one.first_ms, 2),
-        shown(one.rss_mib, 0),
-    ]
+def _start(one: Measurement) -> list[str]:
+    values = ((one.init_ms, 1), (one.first_ms, 2), (one.rss_mib, 0))
+    return ["-" if value is None else f"{value:.{digits}f}" for value, digits in values]
 
 
 def _names(text: str, option: str) -> list[str]:

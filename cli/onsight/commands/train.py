@@ -86,10 +86,12 @@ def command(
     batch at hand, keeps the best weights and writes the run all the same.
     """
     from onsight_train.archs import find_arch
+    from onsight_train.frameworks import require_training
     from onsight_train.recipes import find_recipe
     from onsight_train.run import Plan, check_out, partial_folder, train_run
 
     architecture = find_arch(arch)
+    require_training()
     chosen = find_recipe(recipe or architecture.recipe).with_overrides(epochs=epochs, batch=batch, lr=lr)
     size_wh = parse_size(imgsz)
     name = name or f"{arch}-{Path(data).resolve().stem}"
@@ -114,8 +116,8 @@ def command(
     per_epoch = Batches(dataset.train, len(dataset.classes), chosen, seed).per_epoch
     click.echo(
         f"training {arch} on {dataset.name}: {len(dataset.train):,} pictures of {dataset.size_wh[0]}x"
-        f"{dataset.size_wh[1]}, {len(dataset.classes)} classes, {chosen.epochs} epochs, recipe {chosen.name}, "
-        f"seed {seed}",
+        f"{dataset.size_wh[1]}, {len(dataset.classes)} classes, "
+        f"{chosen.epochs} epoch{'s' * (chosen.epochs > 1)}, recipe {chosen.name}, seed {seed}",
         err=True,
     )
     try:
