@@ -112,7 +112,7 @@ def onsight_command() -> list[str]:
         return [str(beside)]
     if found := shutil.which("onsight"):
         return [found]
-    raise BenchmarkError("no `onsight` command beside this Python or on the PATH: pip install onsight")
+    raise BenchmarkError("no `onsight` command beside this Python or on the PATH: pip install . in its checkout")
 
 
 def _run(command: list[str], folder: str) -> float:

@@ -38,7 +38,9 @@ SEED = click.IntRange(0, MAX_SEED)
 def variant_option(function: F) -> F:
     """`--variant`: which file of a bundle."""
     return click.option(
-        "--variant", metavar="NAME", help="Which of the bundle's variants, such as tflite-int8; default: the best one."
+        "--variant",
+        metavar="NAME",
+        help="Which of the bundle's variants, default: tflite-int8 if it is there, else the next (docs/bundle.md).",
     )(function)
 
 
