@@ -88,7 +88,8 @@ def test_npz(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["{root}", "--size", "a"], 2, "--size must be a number of pixels or WxH"),
         (["{root}", "--sheet", "a.jpg"], 2, "--sheet names a .png file"),
         (["{root}", "--validation", "1"], 2, "validation"),
-        (["{root}", "--out", "{root}/readme.txt/sub"], 1, "cannot write"),
+        (["{root}", "--out", "/proc/version/sub"], 1, "cannot write"),
+        (["{root}", "--out", "{root}/sub"], 2, "is read here"),
     ],
 )
 def test_one_line_about_what_is_wrong(
