@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,22 @@ def test_the_tables_are_whole_on_80_columns() -> None:
     for one in record.measurements:
         whole = one.latency_ms["end_to_end"]
         assert whole is not None and f"{whole.p50:.3f}" in text and f"{whole.p99:.3f}" in text
+
+
+def test_a_slow_device_and_long_names_cost_no_number() -> None:
+    from rich.console import Console
+
+    from onsight.commands.bench import latency_tables
+
+    record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
+    one = record.measurements[0]
+    slow = {
+        stage: replace(times, p50=1234.567, p90=2345.678, p99=3456.789) if times else None
+        for stage, times in one.latency_ms.items()
+    }
+    named = replace(one, backend=replace(one.backend, name="tflite-runtime"), latency_ms=slow)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(*latency_tables(replace(record, measurements=(named,))))
+    text = console.export_text()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    assert all(number in text for number in ("1234.567", "2345.678", "3456.789"))

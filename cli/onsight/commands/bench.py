@@ -160,12 +160,14 @@ def latency_tables(record: Record) -> list[Table]:
         ("in a fresh process", ("init ms", "first ms", "RSS MiB"), _start),
     ):
         table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
-        for name in ("variant", "backend", "threads", *headings):
-            table.add_column(name, justify="left" if name in ("variant", "backend") else "right", no_wrap=True)
+        for name in ("variant", "backend"):
+            table.add_column(name, overflow="fold")  # where it is tight names break, numbers never
+        for name in ("thr", *headings):
+            table.add_column(name, justify="right", no_wrap=True)
         for one in record.measurements:
             table.add_row(one.model.variant, one.backend.name, str(one.backend.threads), *row(one))
         tables.append(table)
-    tables[0].caption = "p50, p90, p99: end to end; inference: its p50"
+    tables[0].caption = "thr: threads; p50, p90, p99: end to end; inference: its p50"
     return tables
 
 
