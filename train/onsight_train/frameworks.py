@@ -55,7 +55,7 @@ def require_training() -> None:
     Raises:
         MissingExtraError: Keras, its backend or matplotlib is not installed.
     """
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     for package in ("keras", backend, "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "train", "training")

@@ -114,6 +114,9 @@ def command(
     from onsight_train.progress import TrainingProgress
 
     per_epoch = Batches(dataset.train, len(dataset.classes), chosen, seed).per_epoch
+    if dataset.left_out:
+        count = len(dataset.left_out)
+        click.echo(f"{count} file{'s' * (count > 1)} left out: `onsight data` names them and says why", err=True)
     click.echo(
         f"training {arch} on {dataset.name}: {len(dataset.train):,} pictures of {dataset.size_wh[0]}x"
         f"{dataset.size_wh[1]}, {len(dataset.classes)} classes, "
