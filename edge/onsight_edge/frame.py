@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
 

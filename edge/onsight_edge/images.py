@@ -13,7 +13,7 @@ from onsight_edge.errors import DataError
 from onsight_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 

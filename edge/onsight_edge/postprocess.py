@@ -12,7 +12,7 @@ from onsight_edge.frame import Prediction, TensorInfo
 from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 
 class Postprocessor:

@@ -21,7 +21,7 @@ from onsight_edge.frame import TensorInfo
 from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 _COLOUR_FROM_BGR = {"rgb": cv2.COLOR_BGR2RGB, "grey": cv2.COLOR_BGR2GRAY}
 
@@ -94,8 +94,8 @@ class Preprocessor:
         if (width, height) == size_wh:
             return image
         if width >= 4 * size_wh[0] and height >= 4 * size_wh[1]:
-            # AREA over every source pixel costs twice a small network. Sampling four points per output
-            # pixel and side-by-side averaging them costs a fifth of one and still averages 16 source pixels.
+            # AREA over every source pixel can cost more than a small network. Four samples per output pixel, each
+            # between four source pixels, and their mean cost a fraction of that.
             double_wh = (2 * size_wh[0], 2 * size_wh[1])
             double = self._double[: double_wh[1], : double_wh[0]]
             image = cv2.resize(image, double_wh, dst=double, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]

@@ -117,7 +117,7 @@ def fit(
         optimizer=_optimizer(keras, recipe, batches.per_epoch),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=False,  # half as fast again with XLA on a CPU
+        jit_compile=False,  # XLA is slower than TensorFlow's own kernels on a CPU
     )
     with signals_noted() if stop is None else nullcontext(stop) as noted:
         loop = _loop(keras, model, noted, patience, watcher, checkpoint)

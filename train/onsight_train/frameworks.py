@@ -20,7 +20,7 @@ def load_keras() -> ModuleType:
     """
     # read when TensorFlow's library is loaded: without it a page of CPU hints buries the progress bar
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # off by default where the CPU lacks AVX-512, and a step of ResNet-8 takes 1.5 times as long without it there
+    # off by default where the CPU lacks AVX-512 (AVX2 only), and training is slower without it there, too
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:

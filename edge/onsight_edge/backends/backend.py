@@ -9,7 +9,7 @@ import numpy as np
 from onsight_edge.frame import TensorInfo
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 
 class Backend(Protocol):

@@ -15,7 +15,7 @@ from onsight_edge.frame import TensorInfo
 from onsight_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 # backend -> (module that holds Interpreter, distribution, extra of onsight that installs it)
 _RUNTIMES = {

@@ -13,7 +13,7 @@ from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedMode
 from onsight_edge.frame import TensorInfo
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # costs a third of start-up time when it is really imported
+    from numpy.typing import NDArray
 
 _DTYPES = {
     "tensor(float)": "float32",
