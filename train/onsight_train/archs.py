@@ -119,6 +119,44 @@ def _resnet8(input_shape: tuple[int, int, int], classes: int, dropout: float) ->
     return keras.Model(pixels, scores, name="resnet8")
 
 
+# (filters, blocks) of each stage: 3x3 convolutions of few channels, many of them at half size, where a channel's
+# parameters see 256 positions and a CPU's convolutions still run at full speed
+_NANO_STAGES = ((16, 1), (32, 3), (32, 3))
+
+
+def _onsight_nano(input_shape: tuple[int, int, int], classes: int, dropout: float) -> Any:
+    keras = load_keras()
+    layers = keras.layers
+
+    def conv_norm(x: Any, filters: int, name: str, *, size: int = 3, stride: int = 1, relu: bool = True) -> Any:
+        x = layers.Conv2D(
+            filters, size, stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+    pixels = layers.Input(input_shape, name="pixels")
+    x = layers.Rescaling(1 / 255, name="rescale")(pixels)
+    x = conv_norm(x, _NANO_STAGES[0][0], "stem")
+    for stage, (filters, blocks) in enumerate(_NANO_STAGES, start=1):
+        for block in range(1, blocks + 1):
+            name = f"stage{stage}_block{block}"
+            halves = stage > 1 and block == 1
+            y = conv_norm(x, filters, f"{name}_a", stride=2 if halves else 1)
+            y = conv_norm(y, filters, f"{name}_b", relu=False)
+            if halves:
+                # averaged, then mixed: a strided 1x1 would drop three pixels of four
+                x = layers.AveragePooling2D(2, padding="same", name=f"{name}_shortcut_pool")(x)
+                x = conv_norm(x, filters, f"{name}_shortcut", size=1, relu=False)
+            x = layers.Add(name=f"{name}_add")([x, y])
+            x = layers.ReLU(name=f"{name}_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    scores = layers.Dense(classes, activation="softmax", name="scores")(x)
+    return keras.Model(pixels, scores, name="onsight-nano")
+
+
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         arch.name: arch
@@ -136,6 +174,13 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 recipe="standard",
                 smallest=4,
                 construct=_resnet8,
+            ),
+            Architecture(
+                "onsight-nano",
+                "our own residual network: fewer than 100 thousand parameters, plain 3x3 convolutions and ReLU",
+                recipe="standard",
+                smallest=4,
+                construct=_onsight_nano,
             ),
         )
     }

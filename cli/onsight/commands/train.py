@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 @click.command(name="train", context_settings={"show_default": True})
 @click.argument("data")
-@click.option("--arch", default="seed-cnn", help="The network: seed-cnn or resnet8.")
+@click.option("--arch", default="seed-cnn", help="The network: seed-cnn, resnet8 or onsight-nano.")
 @click.option("--recipe", help="How to train it: tutorial or standard. [default: the network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures. [default: the recipe's]")
 @click.option("--batch", type=click.IntRange(1), help="Pictures per step. [default: the recipe's]")
