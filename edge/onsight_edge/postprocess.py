@@ -14,6 +14,8 @@ from onsight_edge.spec import ModelSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LEAST = 1e-30
+
 
 class Postprocessor:
     """Reads one model's output tensors."""
@@ -26,6 +28,16 @@ class Postprocessor:
             )
         self.spec = spec
         self._table = _score_table(tensor)
+        self._logits = spec.output == "logits"
+        self._temperature = spec.temperature
+        self._adder: NDArray[np.float32] | None = None
+        if self._table is not None and spec.temperature != 1.0:
+            if self._logits:
+                self._table = self._table / np.float32(spec.temperature)
+            else:
+                self._table = _powers(self._table, spec.temperature)
+                # sums rows in half the time that .sum takes
+                self._adder = np.ones((len(spec.classes), 1), np.float32)
 
     def __call__(self, output: NDArray[np.generic]) -> Prediction:
         """The prediction for one picture.
@@ -55,10 +67,54 @@ class Postprocessor:
         Returns:
             (batch, classes) float32, a fresh array.
         """
-        # a quantized byte has 256 possible values: looked up by its bits
-        table = self._table
-        real = output.astype(np.float32) if table is None else table[output.view(np.uint8)]
-        return softmax(real) if self.spec.output == "logits" else real
+        if self._table is None:
+            return probabilities(output.astype(np.float32), self.spec)
+        # a quantized byte has 256 possible values: looked up by its bits, the temperature already in the table
+        real = self._table[output.view(np.uint8)]
+        if self._logits:
+            return softmax(real)
+        if self._adder is not None:
+            real /= real @ self._adder
+        return real
+
+
+def probabilities(output: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float32]:
+    """What a model's numbers mean as probabilities: the softmax where its spec asks for one, then the temperature.
+
+    Args:
+        output: (N, classes) float32, as the model or Keras gave them.
+        spec: says what they are, and the temperature.
+
+    Returns:
+        (N, classes) float32; `output` itself where there is nothing to do.
+    """
+    if spec.output == "logits":
+        return softmax(output if spec.temperature == 1.0 else output / np.float32(spec.temperature))
+    return calibrate(output, spec.temperature)
+
+
+def calibrate(scores: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
+    """Probabilities divided by a temperature in the log domain: softmax(log p / T), or p ** (1 / T) normalised.
+
+    Which class is best stays, even where two scores are so close that float32 no longer tells them apart.
+
+    Args:
+        scores: (N, classes) probabilities; they need not sum to exactly 1. None of them is written to.
+        temperature: above 1 evens scores out, below 1 sharpens them. At 1 they are returned as they are.
+
+    Returns:
+        (N, classes) float32.
+    """
+    if temperature == 1.0:
+        return np.asarray(scores, np.float32)
+    # float64: the smallest power, (1e-30) ** 10, still stands above 0, so that no row sums to 0
+    wide = np.maximum(scores.astype(np.float64), _LEAST)
+    wide = np.maximum(wide / wide.max(axis=-1, keepdims=True), _LEAST) ** (1 / temperature)
+    found: NDArray[np.float32] = (wide / wide.sum(axis=-1, keepdims=True)).astype(np.float32)
+    best = scores.argmax(axis=-1)
+    for row in np.flatnonzero(found.argmax(axis=-1) != best):
+        found[row, best[row]] = np.nextafter(found[row].max(), np.float32(2))
+    return found
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,3 +133,10 @@ def _score_table(tensor: TensorInfo) -> NDArray[np.float32] | None:
         )
     stored = np.arange(256, dtype=np.uint8).view(dtype).astype(np.float64)  # widened, so that nothing wraps
     return ((stored - tensor.zero_point) * tensor.scale).astype(np.float32)
+
+
+def _powers(table: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """A score table with the temperature in it, up to a factor that normalising takes out again."""
+    share = np.maximum(table.astype(np.float64) / float(table.max()), 0.0)
+    # above 0, so that a row of zeros becomes an even one and not 0 / 0
+    return np.asarray(np.maximum(share ** (1 / temperature), _LEAST), np.float32)

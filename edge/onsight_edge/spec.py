@@ -14,6 +14,7 @@ SCHEMA = 1
 Colour = Literal["rgb", "bgr", "grey"]
 Resize = Literal["squash", "fit-shortest", "fit-longest"]
 Output = Literal["probabilities", "logits"]
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
 _PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std")
 
 
@@ -31,6 +32,8 @@ class ModelSpec:
             each. Models that onsight exports take raw pixels: 0 and 1.
         output: `probabilities`, or `logits` that still need a softmax.
         threshold: answers scored below it are reported as `unknown`; 0 never rejects.
+        temperature: scores are divided by it in the log domain, so that they say how often they are right (Guo et
+            al. 2017); 1 leaves them as the model gives them. It never changes which class is best.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ModelSpec:
     std: tuple[float, ...] = (1.0,)
     output: Output = "probabilities"
     threshold: float = 0.0
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -63,6 +67,8 @@ class ModelSpec:
             raise ModelError("std must not be 0: pixels are divided by it")
         if not 0.0 <= self.threshold <= 1.0:
             raise ModelError(f"threshold must be 0..1, not {self.threshold}")
+        if not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
+            raise ModelError(f"temperature must be {MIN_TEMPERATURE}..{MAX_TEMPERATURE:g}, not {self.temperature}")
 
     @property
     def channels(self) -> int:
@@ -147,7 +153,7 @@ def _item(key: str, value: Any) -> str | int | float:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise ModelError(f"{key} must hold whole numbers, not {value!r}")
-    if key in ("mean", "std", "threshold"):
+    if key in ("mean", "std", "threshold", "temperature"):
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30:
             return float(value)
         raise ModelError(f"{key} must hold finite numbers, not {value!r}")

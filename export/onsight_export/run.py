@@ -17,7 +17,7 @@ from onsight_edge.datasets import load_dataset
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import DataError, MissingExtraError, ModelError
 from onsight_edge.files import sha256_bytes
-from onsight_edge.postprocess import softmax
+from onsight_edge.postprocess import probabilities
 from onsight_edge.spec import ModelSpec
 from onsight_export.quiet import quiet
 
@@ -181,7 +181,7 @@ def keras_scores(model: keras.Model, spec: ModelSpec, pixels: NDArray[np.uint8])
 
     Args:
         model: takes raw pixels 0..255.
-        spec: says whether it answers probabilities or logits.
+        spec: says whether it answers probabilities or logits, and the temperature.
         pixels: (N, height, width, channels) uint8.
 
     Returns:
@@ -191,5 +191,4 @@ def keras_scores(model: keras.Model, spec: ModelSpec, pixels: NDArray[np.uint8])
         np.asarray(model.predict_on_batch(pixels[at : at + _BATCH].astype(np.float32)), np.float32)
         for at in range(0, len(pixels), _BATCH)
     ]
-    scores = np.concatenate(parts)
-    return softmax(scores) if spec.output == "logits" else scores
+    return probabilities(np.concatenate(parts), spec)

@@ -121,7 +121,7 @@ def _resnet8(input_shape: tuple[int, int, int], classes: int, dropout: float) ->
 
 # (filters, blocks) of each stage: 3x3 convolutions of few channels, many of them at half size, where a channel's
 # parameters see 256 positions and a CPU's convolutions still run at full speed
-_NANO_STAGES = ((16, 1), (32, 3), (32, 3))
+_NANO_STAGES = ((16, 1), (32, 3), (32, 2))
 
 
 def _onsight_nano(input_shape: tuple[int, int, int], classes: int, dropout: float) -> Any:
