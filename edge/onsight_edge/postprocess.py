@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +15,6 @@ from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_LEAST = 1e-30
 
 
 class Postprocessor:
@@ -28,16 +28,7 @@ class Postprocessor:
             )
         self.spec = spec
         self._table = _score_table(tensor)
-        self._logits = spec.output == "logits"
-        self._temperature = spec.temperature
-        self._adder: NDArray[np.float32] | None = None
-        if self._table is not None and spec.temperature != 1.0:
-            if self._logits:
-                self._table = self._table / np.float32(spec.temperature)
-            else:
-                self._table = _powers(self._table, spec.temperature)
-                # sums rows in half the time that .sum takes
-                self._adder = np.ones((len(spec.classes), 1), np.float32)
+        self._finish = self._chosen_finish()
 
     def __call__(self, output: NDArray[np.generic]) -> Prediction:
         """The prediction for one picture.
@@ -67,15 +58,29 @@ class Postprocessor:
         Returns:
             (batch, classes) float32, a fresh array.
         """
-        if self._table is None:
-            return probabilities(output.astype(np.float32), self.spec)
-        # a quantized byte has 256 possible values: looked up by its bits, the temperature already in the table
-        real = self._table[output.view(np.uint8)]
-        if self._logits:
-            return softmax(real)
-        if self._adder is not None:
-            real /= real @ self._adder
-        return real
+        # a quantized byte has 256 possible values: looked up by its bits
+        table, finish = self._table, self._finish
+        real = output.astype(np.float32) if table is None else table[output.view(np.uint8)]
+        return real if finish is None else finish(real)
+
+    def _chosen_finish(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+        """What is left to do after the table; of a temperature as much as possible goes into the table."""
+        spec, table = self.spec, self._table
+        if spec.temperature == 1.0:
+            return softmax if spec.output == "logits" else None
+        if table is None:
+            return functools.partial(probabilities, spec=spec)
+        if spec.output == "logits":
+            self._table = table / np.float32(spec.temperature)
+            return softmax
+        self._table = _powers(table, spec.temperature)
+        ones = np.ones((len(spec.classes), 1), np.float32)
+
+        def normalise(powers: NDArray[np.float32]) -> NDArray[np.float32]:
+            powers /= powers.dot(ones)  # sums the rows in a third of the time that .sum takes
+            return powers
+
+        return normalise
 
 
 def probabilities(output: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float32]:
@@ -107,13 +112,16 @@ def calibrate(scores: NDArray[np.floating], temperature: float) -> NDArray[np.fl
     """
     if temperature == 1.0:
         return np.asarray(scores, np.float32)
-    # float64: the smallest power, (1e-30) ** 10, still stands above 0, so that no row sums to 0
-    wide = np.maximum(scores.astype(np.float64), _LEAST)
-    wide = np.maximum(wide / wide.max(axis=-1, keepdims=True), _LEAST) ** (1 / temperature)
-    found: NDArray[np.float32] = (wide / wide.sum(axis=-1, keepdims=True)).astype(np.float32)
-    best = scores.argmax(axis=-1)
-    for row in np.flatnonzero(found.argmax(axis=-1) != best):
-        found[row, best[row]] = np.nextafter(found[row].max(), np.float32(2))
+    wide: NDArray[np.float64] = np.maximum(scores, 0, dtype=np.float64)
+    wide **= 1 / temperature
+    np.maximum(wide, 1e-300, out=wide)  # so that a row of zeros becomes an even one and not 0 / 0
+    wide /= np.add.reduce(wide, -1, keepdims=True)
+    found = wide.astype(np.float32)
+    best = scores.argmax(-1)
+    differs = found.argmax(-1) != best
+    if differs.any():
+        for row in np.flatnonzero(differs):
+            found[row, best[row]] = np.nextafter(found[row].max(), np.float32(2))
     return found
 
 
@@ -138,5 +146,5 @@ def _score_table(tensor: TensorInfo) -> NDArray[np.float32] | None:
 def _powers(table: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """A score table with the temperature in it, up to a factor that normalising takes out again."""
     share = np.maximum(table.astype(np.float64) / float(table.max()), 0.0)
-    # above 0, so that a row of zeros becomes an even one and not 0 / 0
-    return np.asarray(np.maximum(share ** (1 / temperature), _LEAST), np.float32)
+    # above 0, as in `calibrate`; float32 holds it, and the least power of a byte, (1 / 255) ** 10, is larger
+    return np.asarray(np.maximum(share ** (1 / temperature), 1e-30), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def check_file(
             scores[at : at + _CHUNK] = classifier.scores(pixels[at : at + _CHUNK])
             progress(min(at + _CHUNK, len(pixels)), len(pixels))
         tensors = (classifier.backend.input, classifier.backend.output)
+        # a temperature makes every sum 1, whatever the network answers: asked once more without it
+        raw = Classifier(replace(classifier.spec, temperature=1.0), classifier.backend)
+        check_sums(variant, raw.scores(pixels[:_CHUNK]), tensors[1])
         backend = f"{classifier.backend.name} {classifier.backend.version}"
     check_scores(variant, scores, reference, tensors[1])
     difference = np.abs(scores - reference)
@@ -96,14 +100,7 @@ def check_scores(
     """
     if not np.isfinite(scores).all():
         raise ModelError(f"{variant.name}: its scores are not finite numbers on the test pictures")
-    # a quantized output rounds every score by up to half a step
-    tolerance = _SUM_TOLERANCE + scores.shape[1] * output.scale / 2
-    off = float(np.abs(scores.sum(axis=1) - 1).max())
-    if off > tolerance:
-        raise ModelError(
-            f"{variant.name}: its scores are not probabilities: a sum is {off:.4f} away from 1; "
-            f"does the network end in a softmax, and does spec.json say what its output is?"
-        )
+    check_sums(variant, scores, output)
     spread, wanted = (float((s.max(axis=0) - s.min(axis=0)).max()) for s in (scores, reference))
     if spread < _LEAST_SPREAD * wanted:
         raise ModelError(
@@ -115,6 +112,22 @@ def check_scores(
         raise ModelError(
             f"{variant.name}: a score is {difference:.6f} away from Keras's, at most "
             f"{variant.largest_difference} is what its number format explains"
+        )
+
+
+def check_sums(variant: Variant, scores: NDArray[np.float32], output: TensorInfo) -> None:
+    """Whether every picture's scores sum to 1.
+
+    Raises:
+        ModelError: a sum is further from 1 than the output's rounding explains.
+    """
+    # a quantized output rounds every score by up to half a step
+    tolerance = _SUM_TOLERANCE + scores.shape[1] * output.scale / 2
+    off = float(np.abs(scores.sum(axis=1) - 1).max())
+    if off > tolerance:
+        raise ModelError(
+            f"{variant.name}: its scores are not probabilities: a sum is {off:.4f} away from 1; "
+            f"does the network end in a softmax, and does spec.json say what its output is?"
         )
 
 

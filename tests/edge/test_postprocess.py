@@ -8,14 +8,14 @@ from hypothesis.extra import numpy as hnp
 
 from onsight_edge.errors import BackendError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
-from onsight_edge.postprocess import Postprocessor, softmax
-from onsight_edge.spec import ModelSpec
+from onsight_edge.postprocess import Postprocessor, calibrate, probabilities, softmax
+from onsight_edge.spec import MAX_TEMPERATURE, MIN_TEMPERATURE, ModelSpec
 
 CLASSES = tuple("abcdefghij")
 
 
-def spec(output: str = "probabilities", threshold: float = 0.0) -> ModelSpec:
-    return ModelSpec("t", CLASSES, (32, 32), output=output, threshold=threshold)  # type: ignore[arg-type]
+def spec(output: str = "probabilities", threshold: float = 0.0, temperature: float = 1.0) -> ModelSpec:
+    return ModelSpec("t", CLASSES, (32, 32), output=output, threshold=threshold, temperature=temperature)  # type: ignore[arg-type]
 
 
 @given(hnp.arrays(np.int16, (3, 10), elements=st.integers(0, 255)), st.sampled_from(["uint8", "int8"]))
@@ -25,6 +25,35 @@ def test_quantized_scores_are_the_formula(stored: np.ndarray, dtype: str) -> Non
     scores = Postprocessor(spec(), tensor).scores(output)
     np.testing.assert_allclose(scores, (output.astype(float) - tensor.zero_point) / 256, atol=1e-7)
     assert scores.dtype == np.float32
+
+
+@given(
+    hnp.arrays(np.int16, (3, 10), elements=st.integers(0, 255)),
+    st.sampled_from(["uint8", "int8"]),
+    st.sampled_from(["probabilities", "logits"]),
+    st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE).filter(lambda t: t != 1),
+)
+def test_the_table_with_the_temperature_is_calibrate(
+    stored: np.ndarray,  # type: ignore[type-arg]
+    dtype: str,
+    kind: str,
+    temperature: float,
+) -> None:
+    output = stored.astype(np.uint8).view(dtype)
+    tensor = TensorInfo("y", (-1, 10), dtype, 1 / 256, -128 if dtype == "int8" else 0)
+    scores = Postprocessor(spec(kind, temperature=temperature), tensor).scores(output)
+    raw = ((output.astype(np.float32) - tensor.zero_point) / 256).astype(np.float32)
+    np.testing.assert_allclose(scores, probabilities(raw, spec(kind, temperature=temperature)), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-4)
+    assert (scores.argmax(axis=1) == raw.argmax(axis=1)).all()
+
+
+def test_a_float_output_is_calibrated_too_and_the_threshold_reads_what_comes_out() -> None:
+    output = np.full((1, 10), 0.02, np.float32)
+    output[0, 4] = 0.82
+    prediction = Postprocessor(spec(threshold=0.5, temperature=4.0), TensorInfo("y", (-1, 10), "float32"))(output)
+    assert prediction.index == 4 and prediction.rejected
+    np.testing.assert_allclose(prediction.scores, calibrate(output, 4.0)[0])
 
 
 def test_the_first_of_equal_scores_wins() -> None:

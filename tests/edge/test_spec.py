@@ -28,6 +28,7 @@ def specs(draw: st.DrawFn) -> ModelSpec:
         std=tuple(draw(st.lists(st.floats(0.01, 300), min_size=channels, max_size=channels))),
         output=draw(st.sampled_from(["probabilities", "logits"])),
         threshold=draw(st.floats(0, 1)),
+        temperature=draw(st.floats(0.1, 10)),
     )
 
 
@@ -36,6 +37,12 @@ def test_json_gives_it_back(spec: ModelSpec) -> None:
     again = ModelSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert again == spec
     assert again.sha256 == spec.sha256
+
+
+def test_a_spec_written_before_there_was_a_temperature_has_none() -> None:
+    older = ModelSpec("n", ("a", "b"), (32, 24)).to_json()
+    assert older.pop("temperature") == 1.0
+    assert ModelSpec.from_json(older).temperature == 1.0
 
 
 def test_a_file_gives_it_back(tmp_path: Path) -> None:
@@ -61,6 +68,7 @@ def test_the_preprocess_digest_ignores_names_and_sees_the_resize() -> None:
         ({"std": [0]}, "must not be 0"),
         ({"mean": [1, 2]}, "mean needs 1 or 3 values"),
         ({"threshold": 2}, "threshold must be 0..1"),
+        ({"temperature": 0}, "temperature must be 0.1..10"),
         ({"schema": 9}, "schema 9"),
         ({"sise": 3}, "unknown key 'sise'"),
         ({"classes": "ab"}, "classes must be a list"),

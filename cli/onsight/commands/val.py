@@ -131,6 +131,7 @@ def _open(
     model: str, run: Path | None, variant: str | None, backend: str, threads: int, spec: Path | None
 ) -> Iterator[_Scorer]:
     if run is not None:
+        from onsight_edge.postprocess import probabilities
         from onsight_train.evaluate import open_run, predict_scores
         from onsight_train.frameworks import load_keras
 
@@ -140,7 +141,7 @@ def _open(
             "kind": "run",
             "backend": f"keras {keras.__version__} on {keras.backend.backend()}",
         }
-        yield _Scorer(run_spec, described, lambda pixels: predict_scores(network, pixels))
+        yield _Scorer(run_spec, described, lambda pixels: probabilities(predict_scores(network, pixels), run_spec))
         return
     from onsight_edge.classifier import Classifier
 
