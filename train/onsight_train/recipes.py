@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from onsight_edge.errors import ModelError, UsageError
+from onsight_edge.errors import UsageError
+from onsight_train.names import find_named
 
 Optimizer = Literal["adam", "sgd"]
+OPTIMIZERS: tuple[Optimizer, ...] = ("adam", "sgd")
+TEACHER_SHARE = 0.9  # of the loss, where there is a teacher and nothing else was asked for
+
+_INTEGERS = {"epochs": 1, "batch": 1, "pad": 0, "cutout": 0}  # and their lowest values
+_SHARES = ("label_smoothing", "ema", "dropout")  # 0 up to, not including, 1
+_NOT_NEGATIVE = ("weight_decay", "warmup_epochs", "mixup", "cutmix", "clip_norm")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything about a training that can be written down.
+    """Everything about a training that can be written down; a default leaves its thing off.
+
+    What each does, where it comes from and when to use it: docs/recipes.md.
 
     Attributes:
         name: what `--recipe` takes.
@@ -31,6 +39,19 @@ class Recipe:
         flip: mirror half of the pictures.
         pad: shift pictures by up to this many pixels each way, mirrored borders filling the gap.
         cutout: side in pixels of a grey square laid over each picture; 0 lays none.
+        colour: strength 0..1 of random brightness, contrast and saturation.
+        mixup: alpha of the Beta distribution that pictures are blended by.
+        cutmix: alpha of the Beta distribution that rectangles are exchanged by.
+        clip_norm: the gradients together are scaled down to this norm.
+        ema: decay per step of the averaged weights, 0.999 for instance.
+        class_weights: weigh pictures by how rare their class is, 1 on the average.
+        dropout: share of the last hidden features left out while training.
+        mixed_precision: compute in 16 bits, on a GPU only.
+        distill: share of the loss that comes from a teacher's answers; 0 without a teacher.
+        temperature: both answers are softened by this for distillation.
+
+    Raises:
+        UsageError: a value makes no sense; the message names the flag.
     """
 
     name: str
@@ -45,64 +66,96 @@ class Recipe:
     flip: bool = False
     pad: int = 0
     cutout: int = 0
+    colour: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    class_weights: bool = False
+    dropout: float = 0.0
+    mixed_precision: bool = False
+    distill: float = 0.0
+    temperature: float = 4.0
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch", 1), ("pad", 0), ("cutout", 0)):
-            if getattr(self, name) < low:
-                raise UsageError(f"--{name} must be at least {low}, not {getattr(self, name)}")
-        if not 0 < self.lr < float("inf"):
-            raise UsageError(f"--lr must be a positive number, not {self.lr}")
+        # written so that NaN, which compares false with everything, is refused
+        for name, low in _INTEGERS.items():
+            self._require(name, getattr(self, name) >= low, f"at least {low}")
+        for name in ("lr", "temperature"):
+            self._require(name, 0 < getattr(self, name) < float("inf"), "a positive number")
+        for name in _NOT_NEGATIVE:
+            self._require(name, 0 <= getattr(self, name) < float("inf"), "0 or a positive number")
+        for name in _SHARES:
+            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and less than 1")
+        for name in ("colour", "distill"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        self._require("optimizer", self.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS))
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise UsageError(f"--{name.replace('_', '-')} must be {expected}, not {getattr(self, name)}")
 
     @property
     def augments(self) -> bool:
         """Whether the network sees changed pictures, which makes its training accuracy look lower."""
-        return self.flip or self.pad > 0 or self.cutout > 0
+        return self.flip or max(self.pad, self.cutout, self.colour, self.mixup, self.cutmix) > 0
 
-    def with_overrides(self, *, epochs: int | None = None, batch: int | None = None, lr: float | None = None) -> Recipe:
+    def with_overrides(self, **given: Any) -> Recipe:
         """This recipe with what the caller chose otherwise.
+
+        Args:
+            given: any attribute; None leaves it as it is.
 
         Raises:
             UsageError: a value makes no sense.
+            TypeError: there is no such attribute.
         """
-        given = {"epochs": epochs, "batch": batch, "lr": lr}
-        return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return replace(self, **{key: value for key, value in given.items() if value is not None})
+
+    def with_teacher(self) -> Recipe:
+        """This recipe for a training that has a teacher: `distill` as it is, or `TEACHER_SHARE` where it is 0."""
+        return self if self.distill else replace(self, distill=TEACHER_SHARE)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as JSON values."""
         return asdict(self)
 
 
+_STANDARD = Recipe(
+    "standard",
+    epochs=50,
+    batch=128,
+    lr=0.1,
+    optimizer="sgd",
+    # decoupled: momentum 0.9 makes a coupled L2 of 2e-4 (MLPerf Tiny's) ten times as strong
+    weight_decay=2e-3,
+    warmup_epochs=2,
+    cosine=True,
+    flip=True,
+    pad=4,
+)
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
             Recipe("tutorial", epochs=10, batch=32, lr=1e-3),
-            Recipe(
-                "standard",
-                epochs=50,
-                batch=128,
-                lr=0.1,
-                optimizer="sgd",
-                # decoupled: momentum 0.9 makes a coupled L2 of 2e-4 (MLPerf Tiny's) ten times as strong
-                weight_decay=2e-3,
-                warmup_epochs=2,
-                cosine=True,
-                flip=True,
-                pad=4,
-            ),
+            _STANDARD,
+            # no more noise than `standard` has: a network this small lacks capacity, not regularisation
+            replace(_STANDARD, name="best", epochs=120, warmup_epochs=5, ema=0.999),
         )
     }
 )
 
 
-def find_recipe(name: str) -> Recipe:
+def find_recipe(name: str, arch: str | None = None) -> Recipe:
     """The recipe called `name`.
+
+    Args:
+        name: as typed.
+        arch: name of the architecture it is for, some of which need another learning rate.
 
     Raises:
         ModelError: there is none; the message lists the known ones and the closest.
     """
-    if name in RECIPES:
-        return RECIPES[name]
-    close = difflib.get_close_matches(name.lower(), RECIPES, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise ModelError(f"unknown recipe {name!r}: {hint}known are {', '.join(RECIPES)}")
+    return find_named("recipe", name, RECIPES)
