@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsight_train.diagnose import diagnose
-from onsight_train.fit import Epoch
+from onsight_train.history import Epoch
 
 
 def history(accuracy: list[float], val_accuracy: list[float], val_loss: list[float] | None = None) -> list[Epoch]:

@@ -18,11 +18,12 @@ from onsight_edge.errors import DataError, ModelError, OnsightError
 from onsight_edge.spec import ModelSpec
 from onsight_train.archs import ARCHITECTURES, find_arch
 from onsight_train.evaluate import open_run, predict_scores
-from onsight_train.fit import Epoch, fit
+from onsight_train.fit import fit
+from onsight_train.history import Epoch
 from onsight_train.recipes import RECIPES, Recipe, find_recipe
 from onsight_train.run import Plan, Run, partial_folder, train_run
 
-QUICK = Recipe("quick", epochs=2, batch=16, lr=3e-3, flip=True, pad=1)
+QUICK = Recipe("quick", epochs=2, batch=16, lr=3e-3, flip=True, pad=1, dropout=0.2)
 
 
 def cnn(keras: Any, dataset: Dataset, seed: int = 0) -> Any:
@@ -33,7 +34,7 @@ def cnn(keras: Any, dataset: Dataset, seed: int = 0) -> Any:
 @pytest.fixture(scope="module")
 def trained(keras: Any, colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "first"
-    plan = Plan(find_arch("seed-cnn"), QUICK, seed=3, dropout=0.2, name="colours", command=("onsight", "train"))
+    plan = Plan(find_arch("seed-cnn"), QUICK, seed=3, name="colours", command=("onsight", "train"))
     return train_run(colours, plan, folder)
 
 
@@ -102,7 +103,14 @@ def test_run_records_what_it_was(trained: Run, colours: Dataset) -> None:
     assert metrics == trained.metrics
     assert metrics["seed"] == 3 and metrics["arch"] == "seed-cnn" and metrics["command"] == ["onsight", "train"]
     assert metrics["recipe"] == QUICK.to_json() and metrics["dropout"] == 0.2
-    assert metrics["epochs"] == {"planned": 2, "done": 2, "kept": 2, "stopped_early": False, "interrupted": False}
+    assert metrics["epochs"] == {
+        "planned": 2,
+        "done": 2,
+        "kept": 2,
+        "stopped_early": False,
+        "interrupted": False,
+        "diverged": None,
+    }
     assert metrics["dataset"]["sha256"] == colours.sha256 and metrics["dataset"]["test"] == 45
     assert {"onsight", "python", "keras", "numpy"} <= set(metrics["versions"])
     test = metrics["test"]
@@ -195,6 +203,8 @@ def test_what_was_reached_survives_an_error(keras: Any, colours: Dataset, tmp_pa
                 raise OnsightError("the disk is gone")
 
         def epoch(self, row: Epoch) -> None: ...
+
+        def saved(self, epoch: int, index: int) -> None: ...
 
     partial = partial_folder(tmp_path / "run")
     with pytest.raises(OnsightError, match=r"the disk is gone; the best model until then is in .*run\.partial"):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from onsight_train.fit import Epoch
+from onsight_train.history import Epoch
+from onsight_train.recipes import Recipe
 
 Kind = Literal["overfitting", "underfitting", "balanced", "unclear"]
 
@@ -35,11 +36,12 @@ class Diagnosis:
     best_epoch: int
 
 
-def diagnose(history: Sequence[Epoch]) -> Diagnosis:
+def diagnose(history: Sequence[Epoch], recipe: Recipe | None = None, patience: int | None = None) -> Diagnosis:
     """Name what the curves show; the end is the mean of the last tenth of the epochs, so that one does not decide.
 
     Args:
         history: oldest first, at least one epoch.
+        recipe, patience: what the training used, so that the advice names none of it again.
 
     Raises:
         ValueError: `history` is empty.
@@ -60,15 +62,14 @@ def diagnose(history: Sequence[Epoch]) -> Diagnosis:
         return Diagnosis(
             "overfitting",
             f"Overfitting: validation loss was lowest in epoch {best.epoch} and rose {rise:.0%} since ({numbers}). "
-            "Try --patience, --dropout, --recipe standard or more pictures.",
+            f"{_regularise(recipe, patience is None)}",
             gap,
             best.epoch,
         )
     if gap >= GAP:
         return Diagnosis(
             "overfitting",
-            f"Overfitting: {numbers}, a gap of {100 * gap:.1f} points. "
-            "Try --dropout, --recipe standard or more pictures.",
+            f"Overfitting: {numbers}, a gap of {100 * gap:.1f} points. {_regularise(recipe, False)}",
             gap,
             best.epoch,
         )
@@ -82,17 +83,42 @@ def diagnose(history: Sequence[Epoch]) -> Diagnosis:
             gap,
             best.epoch,
         )
-    if accuracy < LOW:
+    if max(accuracy, val_accuracy) < LOW:  # blended pictures keep training accuracy low in the best of networks
         return Diagnosis(
             "underfitting",
             f"Underfitting: the curves are flat and the network has not learnt its own training pictures ({numbers}). "
-            "Try a larger --arch, a larger --imgsz or another --lr.",
+            f"{_loosen(recipe)}",
             gap,
             best.epoch,
         )
     return Diagnosis(
         "balanced",
-        f"Neither over- nor underfitting: {numbers}, and validation loss has levelled off.",
+        f"Neither over- nor underfitting: {numbers}, and validation loss has levelled off. "
+        "For more accuracy try a larger --arch.",
         gap,
         best.epoch,
     )
+
+
+def _regularise(recipe: Recipe | None, patience: bool) -> str:
+    """What holds back a network that learns its pictures by heart, and is not in use yet; the strongest first."""
+    used = recipe or Recipe("", epochs=1, batch=1, lr=1.0)
+    found = ["--patience"] if patience else []
+    if not used.dropout:
+        found.append("--dropout")
+    if not used.augments:
+        found.append("--recipe standard")
+    else:
+        found += [f"--{name}" for name in ("mixup", "cutmix", "cutout", "colour") if not getattr(used, name)][:1]
+    if recipe and not used.weight_decay and used.augments:
+        found.append("--weight-decay")
+    return f"Try {', '.join(found)} or more pictures." if found else "Try more pictures or a smaller --arch."
+
+
+def _loosen(recipe: Recipe | None) -> str:
+    """What keeps a network from learning its pictures: what makes them hard, or its size."""
+    names = ("mixup", "cutmix", "cutout", "colour", "dropout", "label_smoothing", "weight_decay")
+    # the standard decay holds nobody back
+    strong = [name for name in names if recipe and getattr(recipe, name) > (2e-3 if name == "weight_decay" else 0)]
+    less = f"less {' and '.join('--' + name.replace('_', '-') for name in strong)}, " if strong else ""
+    return f"Try {less}a larger --arch, a larger --imgsz or another --lr."

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from onsight_edge.files import atomic_path
 from onsight_train.diagnose import Diagnosis
-from onsight_train.fit import Epoch
 from onsight_train.frameworks import load_pyplot
+from onsight_train.history import Epoch
 
 TRAIN, VALIDATION = "#0072b2", "#d55e00"  # told apart by every kind of colour vision (Okabe and Ito)
 

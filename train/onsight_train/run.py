@@ -1,66 +1,41 @@
-"""A training from data set to run folder."""
+"""A training from data set to run folder, from its beginning or from where it was killed."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
+import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from onsight_edge import __version__
 from onsight_edge.datasets.dataset import Dataset
-from onsight_edge.errors import DataError, OnsightError
+from onsight_edge.errors import DataError, IntegrityError, ModelError, OnsightError
 from onsight_edge.files import atomic_path, write_json
-from onsight_edge.metrics import Evaluation, evaluate
-from onsight_edge.spec import Colour, ModelSpec, Resize
-from onsight_train.archs import Architecture
+from onsight_edge.metrics import Evaluation
+from onsight_edge.spec import ModelSpec
+from onsight_train import folder as folders
 
 # all that the end of a training needs is imported at its beginning: hours later the files may have changed
+from onsight_train.checkpoint import NAMES, Checkpoint, Checkpoints
 from onsight_train.diagnose import Diagnosis, diagnose
-from onsight_train.evaluate import predict_scores
-from onsight_train.fit import Epoch, Fitted, Watcher, fit, signals_noted, write_history
+from onsight_train.fit import DivergedError, Epoch, Fitted, Watcher, fit
+from onsight_train.folder import PARTIAL, check_out, partial_folder
 from onsight_train.frameworks import load_keras, load_pyplot
+from onsight_train.history import write_history
+from onsight_train.optimizer import precision
+from onsight_train.outcome import data_json, judge, metrics_json, versions
+from onsight_train.plan import PLAN, Plan, Planned, teacher_sha256
 from onsight_train.plots import draw_confusion, draw_curves
-from onsight_train.recipes import Recipe
+from onsight_train.signals import signals_noted
+from onsight_train.teacher import Teacher
 
-SCHEMA = 1
-PARTIAL = ".partial"
-TRAIN_SAMPLE = 10_000  # training pictures that the final training accuracy is measured on
+__all__ = ["PARTIAL", "Plan", "Remains", "Run", "check_out", "partial_folder", "remains", "resume_run", "train_run"]
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that decides a training beside the pictures.
-
-    Attributes:
-        arch: the network.
-        recipe: how it is trained.
-        seed: decides weights, order and changes.
-        dropout: share of hidden features left out while training.
-        patience: epochs without a lower validation loss before it stops; None trains them all.
-        validation: fraction of the training pictures set apart, as given to `load_dataset`.
-        resize: how pictures were fitted, as given to `load_dataset`.
-        limit: most pictures a split, as given to `load_dataset`.
-        name: what the model is called.
-        command: the command line, for the record.
-    """
-
-    arch: Architecture
-    recipe: Recipe
-    seed: int = 0
-    dropout: float = 0.0
-    patience: int | None = None
-    validation: float = 0.1
-    resize: Resize = "squash"
-    limit: int | None = None
-    name: str = "model"
-    command: Sequence[str] = ()
+EVERY_S = 60.0  # between checkpoints within an epoch
+SHARE = 0.02  # of the time at most that writing them may take
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +45,7 @@ class Run:
     Attributes:
         folder: where it lies.
         spec: what the model expects and answers.
-        test: how it fares on the test part.
+        test: how it fares on the test part, scores calibrated with the spec's temperature.
         diagnosis: what the curves show.
         fitted: epochs, time, and how it ended.
         parameters: how many numbers the network has, batch norm's averages included.
@@ -86,67 +61,161 @@ class Run:
     metrics: dict[str, Any]
 
 
-def check_out(folder: Path) -> None:
-    """Refuse a run folder that could not be written, before any work is done.
+@dataclass(frozen=True, slots=True, eq=False)
+class Remains:
+    """What a killed training left.
 
-    Raises:
-        OnsightError: it exists, a killed training's remains lie there, or its parent cannot be written to.
+    Attributes:
+        folder: what the run shall be called once it is whole.
+        planned: what decides it.
+        checkpoint: where it stood; None where it was killed before its first checkpoint.
+        notes: what a person should know about them, one sentence each.
+        checkpoints: the files, which the training goes on writing.
     """
-    try:
-        if folder.exists() or folder.is_symlink():
-            raise OnsightError(f"{folder} exists already: name another folder with --out, or remove it first")
-        partial = partial_folder(folder)
-        partial_there = partial.exists()
-    except OSError as error:  # too long a name, a folder that may not be entered
-        raise OnsightError(f"cannot write {folder}: {error.strerror}") from error
-    if partial_there:
-        usable = " (its model is whole: a usable run once renamed)" if (partial / "model.keras").exists() else ""
-        raise OnsightError(
-            f"{partial} is there: another training is writing it, or one was killed; name another --out, or remove "
-            f"it{usable}"
-        )
-    with _making(partial):
-        pass
+
+    folder: Path
+    planned: Planned
+    checkpoint: Checkpoint | None
+    notes: tuple[str, ...]
+    checkpoints: Checkpoints
 
 
-def partial_folder(folder: Path) -> Path:
-    """Where a run lies until it is whole; every file in it is whole at any moment."""
-    return folder.with_name(folder.name + PARTIAL)
-
-
-def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | None = None) -> Run:
+def train_run(
+    dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | None = None, *, every_s: float = EVERY_S
+) -> Run:
     """Train and write a run folder: model, spec, data, history, metrics and two pictures.
 
-    While it trains, `folder.partial` holds the best model so far, so that even a killed process leaves a
-    usable run; the folder gets its name when everything is written. A first Ctrl-C ends the training early, and is
-    passed over once that has ended; a second one leaves `folder.partial`.
+    While it trains, `folder.partial` holds the best model so far and a checkpoint, so that a killed process leaves a
+    usable run and can be gone on with; the folder gets its name when everything is written. A first Ctrl-C ends the
+    training early, and is passed over once that has ended; a second one leaves `folder.partial`.
 
+    Where the loss becomes NaN after the first epoch, the run is written all the same, with the weights of the lowest
+    validation loss; see `Fitted.diverged`.
+
+    Args:
+        dataset: what it learns from.
+        plan: all else that decides it.
+        folder: must not exist yet.
+        watcher: told how far it is.
+        every_s: seconds between checkpoints within an epoch, more where they are slow to write.
     Raises:
-        OnsightError: the folder cannot be written (checked first), or the training diverged.
+        OnsightError: the folder cannot be written (checked first), or the training diverged in its first epoch.
     """
     check_out(folder)
     for part in ("train", "validation", "test"):
         if not len(getattr(dataset, part)):
             raise DataError(f"{dataset.name}: the {part} part holds no pictures")
     load_pyplot()  # refuse now, not after hours
-    keras = load_keras()
-    keras.utils.set_random_seed(plan.seed)
-    shape = dataset.train.images.shape[1:]
-    model = plan.arch.build(shape, len(dataset.classes), plan.dropout)
-    spec = ModelSpec(
-        name=plan.name,
-        classes=dataset.classes,
-        input_size_wh=dataset.size_wh,
-        colour="grey" if shape[2] == 1 else "rgb",
-        resize=plan.resize,
-    )
     partial = partial_folder(folder)
-    with _making(partial):
-        spec.save(partial / "spec.json")
-        write_json(partial / "data.json", _data_json(dataset, plan, spec.colour))
-        save = _Saver(partial, model, plan, dataset)
-        # to the last file: Ctrl-C while the end is written must not leave a partial run
-        with signals_noted() as stop:
+    colour = _spec(dataset, plan).colour
+    planned = Planned(plan, data_json(dataset, plan, colour), teacher_sha256(plan.teacher), versions())
+    with folders.making(partial):
+        planned.save(partial)
+        return _carry_through(dataset, planned, folder, Checkpoints(partial, planned.sha256), None, watcher, every_s)
+
+
+@contextlib.contextmanager
+def remains(run: Path) -> Iterator[Remains]:
+    """What a killed training left, held for this process alone while the block lasts.
+
+    Args:
+        run: the folder its run was to have, or that with `.partial`.
+
+    Raises:
+        OnsightError: the run is finished, or another process is at it.
+        ModelError: there is no such training, or another onsight began it.
+        IntegrityError: all its checkpoints are damaged.
+    """
+    run = run if run.name else run.resolve()  # `.`, within a run
+    folder = run.with_name(run.name.removesuffix(PARTIAL))
+    partial = partial_folder(folder)
+    if not partial.is_dir():
+        if (folder / "metrics.json").exists():
+            _tidy(folder)  # killed between its name and its tidying
+            raise OnsightError(f"{folder} is a finished run: nothing is left to train")
+        raise ModelError(f"no training to go on with: there is no folder {partial}")
+    with folders.held(partial), folders.telling(partial):
+        if not (partial / PLAN).exists():
+            raise ModelError(
+                f"{partial} has no {PLAN}: another onsight began it, or it was killed before it began; remove it"
+            )
+        planned = Planned.load(partial)
+        checkpoints = Checkpoints(partial, planned.sha256)
+        try:
+            checkpoint, damages = checkpoints.read()
+        except IntegrityError as error:
+            raise IntegrityError(f"{error}: nothing is left to go on from; remove {partial} and train again") from error
+        folders.clean(partial)
+        notes = [f"{damage}: going on from the checkpoint before it" for damage in damages]
+        if checkpoint is None:
+            notes.append("it was killed before its first checkpoint: this is the beginning")
+        yield Remains(folder, planned, checkpoint, tuple(notes), checkpoints)
+
+
+def resume_run(left: Remains, dataset: Dataset, watcher: Watcher | None = None, *, every_s: float = EVERY_S) -> Run:
+    """Go on with a killed training; it ends as `train_run` would have, with the same weights on the same machine.
+
+    Args:
+        left: what it left, see `remains`.
+        dataset: loaded as it was then.
+        watcher, every_s: as in `train_run`.
+
+    Raises:
+        DataError: the pictures are others.
+        ModelError: the teacher, the network's code or the backend is another.
+    """
+    plan, data = left.planned.plan, left.planned.data
+    if dataset.sha256 != data["sha256"]:
+        raise DataError(
+            f"the pictures of {data['uri']} are no longer those that {left.folder} was begun with (their digest "
+            "differs): bring them back, or train anew"
+        )
+    if teacher_sha256(plan.teacher) != left.planned.teacher_sha256:
+        raise ModelError(f"the teacher {plan.teacher} is no longer the one that {left.folder} was begun with")
+    begun, now = left.planned.versions.get("backend"), versions()["backend"]
+    if begun != now:
+        raise ModelError(f"{left.folder} was begun on {begun}, this is {now}: set KERAS_BACKEND={begun}")
+    load_pyplot()
+    return _carry_through(dataset, left.planned, left.folder, left.checkpoints, left.checkpoint, watcher, every_s)
+
+
+def changed_versions(planned: Planned) -> str | None:
+    """A sentence that names the packages that are not those a training was begun with; None where all are."""
+    now = versions()
+    changed = [
+        f"{name} {old} is {now.get(name, 'gone')}" for name, old in planned.versions.items() if now.get(name) != old
+    ]
+    if not changed:
+        return None
+    return f"since the training began, {', '.join(changed)} now: the weights may come out differently"
+
+
+def _carry_through(
+    dataset: Dataset,
+    planned: Planned,
+    folder: Path,
+    checkpoints: Checkpoints,
+    start: Checkpoint | None,
+    watcher: Watcher | None,
+    every_s: float,
+) -> Run:
+    plan, partial = planned.plan, partial_folder(folder)
+    keras = load_keras()
+    spec = _spec(dataset, plan)
+    teacher = None
+    if plan.teacher:
+        teacher = Teacher.open(plan.teacher, dataset.classes, dataset.size_wh, spec.colour)
+    keras.utils.set_random_seed(plan.seed)
+    shape, dropout = dataset.train.images.shape[1:], plan.recipe.dropout
+    with precision(plan.recipe):
+        model = plan.arch.build(shape, len(dataset.classes), dropout)
+    # a twin that never is compiled: a saved optimizer would double the file and date it
+    twin = plan.arch.build(shape, len(dataset.classes), dropout)
+    spec.save(partial / "spec.json")
+    write_json(partial / "data.json", dict(planned.data))
+    # to the last file: Ctrl-C while the end is written must not leave a partial run
+    with signals_noted() as stop:
+        try:
             fitted = fit(
                 model,
                 dataset,
@@ -154,139 +223,76 @@ def train_run(dataset: Dataset, plan: Plan, folder: Path, watcher: Watcher | Non
                 seed=plan.seed,
                 patience=plan.patience,
                 watcher=watcher,
-                checkpoint=save.checkpoint,
+                keeper=_Keeper(partial, twin, checkpoints, every_s),
                 stop=stop,
+                twin=twin,
+                teacher=teacher,
+                start=start,
             )
-            save.model()
-            write_history(partial / "history.csv", fitted.history)
-            test = evaluate(predict_scores(model, dataset.test.images), dataset.test.labels, dataset.classes)
-            diagnosis = diagnose(fitted.history)
-            metrics = _metrics(dataset, plan, model, fitted, test, diagnosis)
-            write_json(partial / "metrics.json", metrics)
-            title = f"{plan.arch.name} on {dataset.name}"
-            draw_curves(partial / "learning_curves.png", fitted.history, diagnosis, title)
-            draw_confusion(
-                partial / "confusion_matrix.png",
-                test.matrix,
-                dataset.classes,
-                f"{title}: {test.accuracy:.1%} of {test.total:,} test pictures right",
-            )
-            partial.rename(folder)
-    return Run(folder, spec, test, diagnosis, fitted, int(model.count_params()), metrics)
-
-
-class _Saver:
-    """Writes the weights of the best epoch so far, and at the end those that are kept."""
-
-    def __init__(self, folder: Path, model: Any, plan: Plan, dataset: Dataset) -> None:
-        self._folder, self._model = folder, model
-        # a twin that never was compiled: a saved optimizer would double the file and date it
-        self._twin = plan.arch.build(dataset.train.images.shape[1:], len(dataset.classes), plan.dropout)
-
-    def checkpoint(self, history: tuple[Epoch, ...]) -> None:
-        write_history(self._folder / "history.csv", history)
-        if min(history, key=lambda row: row.val_loss) is history[-1]:
-            self.model()
-
-    def model(self) -> None:
-        self._twin.set_weights(self._model.get_weights())
-        with atomic_path(self._folder / "model.keras") as temporary:
-            self._twin.save(temporary)
-
-
-@contextlib.contextmanager
-def _making(partial: Path) -> Iterator[None]:
-    """Make the folder; on failure remove it, unless it holds a whole model: hours of work are not thrown away."""
-    made = [partial, *(parent for parent in partial.parents if not parent.exists())]
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        folder = partial.with_name(partial.name.removesuffix(PARTIAL))
-        raise OnsightError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        yield
-    except BaseException as error:
-        if not (partial / "model.keras").exists():
+        except DivergedError:  # nothing was learnt, and going on would end the same way
             shutil.rmtree(partial, ignore_errors=True)
-        elif isinstance(error, OnsightError | OSError):
-            raise OnsightError(f"{error}; the best model until then is in {partial}") from error
-        raise
-    finally:
-        for place in made:  # innermost first; those that hold something stay
-            with contextlib.suppress(OSError):
-                place.rmdir()
+            raise
+        _save_model(partial, twin)
+        write_history(partial / "history.csv", fitted.history)
+        judged = judge(twin, dataset)
+        spec = dataclasses.replace(spec, temperature=judged.temperature)
+        spec.save(partial / "spec.json")
+        diagnosis = diagnose(fitted.history, plan.recipe, plan.patience)
+        metrics = metrics_json(dataset, plan, twin, fitted, judged, diagnosis)
+        write_json(partial / "metrics.json", metrics)
+        title = f"{plan.arch.name} on {dataset.name}"
+        draw_curves(partial / "learning_curves.png", fitted.history, diagnosis, title)
+        draw_confusion(
+            partial / "confusion_matrix.png",
+            judged.test.matrix,
+            dataset.classes,
+            f"{title}: {judged.test.accuracy:.1%} of {judged.test.total:,} test pictures right",
+        )
+        partial.rename(folder)
+        _tidy(folder)
+    return Run(folder, spec, judged.test, diagnosis, fitted, int(twin.count_params()), metrics)
 
 
-def _data_json(dataset: Dataset, plan: Plan, colour: Colour) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "uri": dataset.uri,
-        "name": dataset.name,
-        "seed": plan.seed,
-        "validation": plan.validation,
-        "size_wh": list(dataset.size_wh),
-        "colour": colour,
-        "resize": plan.resize,
-        "limit": plan.limit,
-        "sha256": dataset.sha256,
-        "classes": list(dataset.classes),
-    }
+def _spec(dataset: Dataset, plan: Plan) -> ModelSpec:
+    return ModelSpec(
+        name=plan.name,
+        classes=dataset.classes,
+        input_size_wh=dataset.size_wh,
+        colour="grey" if dataset.train.images.shape[3] == 1 else "rgb",
+        resize=plan.resize,
+    )
 
 
-def _metrics(
-    dataset: Dataset, plan: Plan, model: Any, fitted: Fitted, test: Evaluation, diagnosis: Diagnosis
-) -> dict[str, Any]:
-    sample = slice(0, TRAIN_SAMPLE)
-    parts = {"train": dataset.train, "validation": dataset.validation}
-    plain = {
-        name: evaluate(predict_scores(model, part.images[sample]), part.labels[sample], dataset.classes)
-        for name, part in parts.items()
-    }
-    shares = {
-        name: {"pictures": e.total, "accuracy": round(e.accuracy, 6), "loss": round(e.loss, 6)}
-        for name, e in plain.items()
-    }
-    return {
-        "schema": SCHEMA,
-        "test": test.to_json(),
-        **shares,
-        "gap": round(plain["train"].accuracy - plain["validation"].accuracy, 6),
-        "diagnosis": {"kind": diagnosis.kind, "sentence": diagnosis.sentence},
-        "arch": plan.arch.name,
-        "parameters": int(model.count_params()),
-        "dropout": plan.dropout,
-        "recipe": plan.recipe.to_json(),
-        "patience": plan.patience,
-        "seed": plan.seed,
-        "epochs": {
-            "planned": plan.recipe.epochs,
-            "done": len(fitted.history),
-            "kept": fitted.kept,
-            "stopped_early": fitted.stopped_early,
-            "interrupted": fitted.interrupted,
-        },
-        "seconds": round(fitted.seconds, 1),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "dataset": {
-            "name": dataset.name,
-            "uri": dataset.uri,
-            "sha256": dataset.sha256,
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": len(dataset.test),
-        },
-        "command": list(plan.command),
-        "versions": _versions(),
-        "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
-    }
+def _save_model(partial: Path, twin: Any) -> None:
+    with atomic_path(partial / folders.MODEL) as temporary:
+        twin.save(temporary)
 
 
-def _versions() -> dict[str, str]:
-    found = {"onsight": __version__, "python": platform.python_version()}
-    keras = load_keras()
-    found["keras"] = keras.__version__
-    found["backend"] = keras.backend.backend()
-    for package in ("tensorflow", "tensorflow-cpu", "torch", "jax", "numpy"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+def _tidy(folder: Path) -> None:
+    for name in (PLAN, *NAMES):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    folders.clean(folder)
+
+
+class _Keeper:
+    """Writes history.csv, the weights of the best epoch so far, and checkpoints; a `fit.Keeper`."""
+
+    def __init__(self, partial: Path, twin: Any, checkpoints: Checkpoints, every_s: float) -> None:
+        self._partial, self._twin, self._checkpoints, self._every_s = partial, twin, checkpoints, every_s
+        self._next = time.monotonic() + every_s
+
+    def due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def epoch(self, history: tuple[Epoch, ...], best: bool) -> None:
+        write_history(self._partial / "history.csv", history)
+        if best:
+            _save_model(self._partial, self._twin)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        began = time.monotonic()
+        self._checkpoints.write(checkpoint)
+        now = time.monotonic()
+        # where a card or a large network makes it slow, less often
+        self._next = now + max(self._every_s, (now - began) / SHARE)

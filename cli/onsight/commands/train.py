@@ -3,41 +3,84 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
-from onsight_edge.errors import UsageError
+from onsight.outputs import check_outputs
+from onsight.training import Logs, carry_out, event_stream, show, tell_early_end, tell_what_is_left
+from onsight_edge.errors import OnsightError, UsageError
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
     from onsight_edge.datasets import Dataset
     from onsight_edge.spec import Resize
-    from onsight_train.run import Run
+    from onsight_train.plan import Plan
 
 INTERRUPTED = 130
+TENSORBOARD = "tensorboard"
+# options that say how a training is watched, not what it is: they may be others when it goes on
+_FREE = {"resume", "as_json", "events", "tensorboard", "checkpoint_seconds"}
+# options that a recipe has a field of the same name for
+_RECIPE = (
+    "epochs", "batch", "lr", "weight_decay", "clip_norm", "ema", "label_smoothing", "class_weights", "dropout", "flip",
+    "pad", "colour", "cutout", "mixup", "cutmix", "mixed_precision", "distill", "temperature",
+)  # fmt: skip
+
+
+def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags that change one field of the recipe each."""
+    positive, share = FiniteRange(0, min_open=True), FiniteRange(0, 1, max_open=True)
+    from_zero = FiniteRange(0)
+    options = [
+        click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures."),
+        click.option("--batch", type=click.IntRange(1), help="Pictures per step."),
+        click.option("--lr", type=positive, help="Learning rate, the highest one."),
+        click.option(
+            "--weight-decay", type=from_zero, help="Share of every kernel taken off per step, times the rate."
+        ),
+        click.option("--clip-norm", type=from_zero, help="Scale gradients down to this norm; 0 does not."),
+        click.option(
+            "--ema", type=share, help="Decay per step of averaged weights, 0.999 for instance; 0 averages none."
+        ),
+        click.option("--label-smoothing", type=share, help="Share of the target spread over all classes."),
+        click.option(
+            "--class-weights/--no-class-weights", default=None, help="Let rare classes count as much as others."
+        ),
+        click.option("--dropout", type=share, help="Share of the last hidden features left out while training."),
+        click.option("--flip/--no-flip", default=None, help="Mirror half of the pictures; not for text and digits."),
+        click.option("--pad", type=click.IntRange(0), help="Shift pictures by up to so many pixels."),
+        click.option("--colour", type=FiniteRange(0, 1), help="Strength of random brightness, contrast, saturation."),
+        click.option("--cutout", type=click.IntRange(0), help="Cover a square of so many pixels."),
+        click.option("--mixup", type=from_zero, help="Blend pairs of pictures; alpha of the Beta distribution."),
+        click.option("--cutmix", type=from_zero, help="Exchange rectangles between pictures; alpha likewise."),
+        click.option("--mixed-precision/--no-mixed-precision", default=None, help="Compute in 16 bits, on a GPU only."),
+        click.option("--distill", type=FiniteRange(0, 1), help="Share of the loss that the teacher's answers make."),
+        click.option("--temperature", type=positive, help="How much the teacher's answers are softened."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.command(name="train", context_settings={"show_default": True})
-@click.argument("data")
-@click.option("--arch", default="seed-cnn", help="The network: seed-cnn, resnet8 or onsight-nano.")
-@click.option("--recipe", help="How to train it: tutorial or standard. [default: the network's own]")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures. [default: the recipe's]")
-@click.option("--batch", type=click.IntRange(1), help="Pictures per step. [default: the recipe's]")
+@click.argument("data", required=False)
 @click.option(
-    "--lr", type=FiniteRange(0, min_open=True), help="Learning rate, the highest one. [default: the recipe's]"
+    "--arch",
+    default="seed-cnn",
+    metavar="NAME[,NAME...]",
+    help="The network, see `onsight archs`; or module:function; several are trained one by one and compared.",
 )
+@click.option("--recipe", help="How to train it: tutorial, standard or best. [default: the network's own]")
+@recipe_options
 @click.option(
-    "--dropout",
-    type=FiniteRange(0, 1, max_open=True),
-    default=0.0,
-    help="Share of the last hidden features left out while training.",
+    "--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of this run, too."
 )
 @click.option(
     "--patience",
@@ -61,88 +104,240 @@ INTERRUPTED = 130
 @click.option("--seed", type=SEED, default=0, help="Decides splits, weights, order and changes.")
 @click.option("--name", help="What to call the model. [default: ARCH-DATA]")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder. [default: runs/NAME, numbered]")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a training that was killed, to the weights it would have had; alone, without DATA.",
+)
+@click.option(
+    "--checkpoint-seconds",
+    type=FiniteRange(0),
+    default=60.0,
+    help="Time between checkpoints within an epoch; one follows every epoch.",
+)
+@click.option("--find-lr", is_flag=True, help="Only try learning rates for a moment, and suggest one.")
+@click.option("--events", metavar="FILE|-", help="Write a line of JSON for every epoch and checkpoint.")
+@click.option(
+    "--tensorboard",
+    is_flag=False,
+    flag_value=TENSORBOARD,
+    metavar="[DIR]",
+    help="Write TensorBoard's logs to DIR/NAME; DIR is `tensorboard` if left out.",
+)
 @json_option
-def command(
-    data: str,
-    arch: str,
-    recipe: str | None,
-    epochs: int | None,
-    batch: int | None,
-    lr: float | None,
-    dropout: float,
-    patience: int | None,
-    imgsz: str | None,
-    resize: Resize,
-    validation: float,
-    limit: int | None,
-    seed: int,
-    name: str | None,
-    out: Path | None,
-    as_json: bool,
-) -> int:
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> int:
     """Train a network on DATA and write a run folder.
 
     DATA is cifar10, fashion_mnist, a folder of class folders, or a .npz file. Ctrl-C ends the training after the
-    batch at hand, keeps the best weights and writes the run all the same.
+    batch at hand, keeps the best weights and writes the run all the same. One that was killed goes on with --resume.
     """
     from onsight_train.archs import find_arch
     from onsight_train.frameworks import require_training
-    from onsight_train.recipes import find_recipe
-    from onsight_train.run import Plan, check_out, partial_folder, train_run
 
-    architecture = find_arch(arch)
+    if given["events"] == "-" and given["as_json"]:
+        raise UsageError("--events - and --json both write to stdout: give --events a file")
+    if given["find_lr"] and given["resume"]:
+        raise UsageError("--find-lr begins anew: leave --resume out")
+    if given["resume"]:
+        require_training()
+        return _resume(context, given)
+    if given["data"] is None:
+        raise UsageError("DATA is missing: name a data set, or --resume a training that was killed")
+    data: str = given["data"]
+    names = [name.strip() for name in given["arch"].split(",")]
+    if len(set(names)) != len(names):
+        raise UsageError(f"--arch {given['arch']} names a network twice")
+    for name in names:
+        find_arch(name)
     require_training()
-    chosen = find_recipe(recipe or architecture.recipe).with_overrides(epochs=epochs, batch=batch, lr=lr)
-    size_wh = parse_size(imgsz)
-    name = name or f"{arch}-{Path(data).resolve().stem}"
-    folder = out or _free_folder(Path("runs") / re.sub(r"[^\w.-]+", "-", name))
-    check_out(folder)
-    dataset = _load(data, size_wh, resize, validation, seed, limit)
-    plan = Plan(
-        arch=architecture,
-        recipe=chosen,
-        seed=seed,
-        dropout=dropout,
-        patience=patience,
-        validation=validation,
-        resize=resize,
-        limit=limit,
-        name=name,
-        command=["onsight", *map(printable, sys.argv[1:])],
-    )
-    from onsight_train.augment import Batches
-    from onsight_train.progress import TrainingProgress
+    check_outputs({"--events": given["events"], "--out": given["out"]}, [data])
+    if given["find_lr"]:
+        return _find_rate(names, data, given)
+    folders = {name: _folder(name, data, given, several=len(names) > 1) for name in names}
+    from onsight_train.run import check_out
 
-    per_epoch = Batches(dataset.train, len(dataset.classes), chosen, seed).per_epoch
-    if dataset.left_out:
-        count = len(dataset.left_out)
-        click.echo(f"{count} file{'s' * (count > 1)} left out: `onsight data` names them and says why", err=True)
-    click.echo(
-        f"training {arch} on {dataset.name}: {len(dataset.train):,} pictures of {dataset.size_wh[0]}x"
-        f"{dataset.size_wh[1]}, {len(dataset.classes)} classes, "
-        f"{chosen.epochs} epoch{'s' * (chosen.epochs > 1)}, recipe {chosen.name}, seed {seed}",
-        err=True,
-    )
-    try:
-        with TrainingProgress(chosen.epochs, per_epoch) as progress:
-            run = train_run(dataset, plan, folder, progress)
-    except KeyboardInterrupt:
-        if not (partial := partial_folder(folder)).exists():
-            raise
-        click.echo(f"onsight: interrupted; the best model until then is in {partial}", err=True)
-        return INTERRUPTED
-    if run.fitted.interrupted:
-        last = run.fitted.history[-1]
-        click.echo(
-            f"onsight: interrupted in epoch {last.epoch}; the weights of epoch {run.fitted.kept} are kept in "
-            f"{run.folder}",
-            err=True,
-        )
-    if as_json:
+    plans = {name: _plan(name, data, given, several=len(names) > 1) for name in names}
+    for folder in folders.values():
+        check_out(folder)
+    dataset = _load(data, given)
+    if len(names) == 1:
+        return _train(dataset, plans[names[0]], folders[names[0]], given)
+    return _train_several(dataset, [(plans[name], folders[name]) for name in names], given)
+
+
+def _train(dataset: Dataset, plan: Plan, folder: Path, given: dict[str, Any]) -> int:
+    from onsight_train.run import Remains
+
+    left: Remains | None = given.get("left")
+    quiet = given["events"] == "-"
+    with event_stream(given["events"], append=left is not None) as events:
+        try:
+            run = carry_out(dataset, plan, folder, _logs(given, events), left)
+        except KeyboardInterrupt:
+            if not tell_what_is_left(folder):
+                raise
+            return INTERRUPTED
+    tell_early_end(run, plan)
+    if given["as_json"]:
         print_json({"run": str(run.folder), **run.metrics})
     else:
-        _show(run)
-    return INTERRUPTED if run.fitted.interrupted else 0
+        show(run, to_stderr=quiet)
+    return INTERRUPTED if run.fitted.interrupted else 1 if run.fitted.diverged else 0
+
+
+def _train_several(dataset: Dataset, planned: Sequence[tuple[Plan, Path]], given: dict[str, Any]) -> int:
+    """One after the other; one that fails does not keep the others from their turn. Then the comparison."""
+    from onsight.commands.runs import show_comparison
+
+    status, done = 0, []
+    with event_stream(given["events"], append=False) as events:
+        for plan, folder in planned:
+            try:
+                run = carry_out(dataset, plan, folder, _logs(given, events))
+            except OnsightError as error:
+                click.echo(f"onsight: {plan.arch.name}: {error}", err=True)
+                status = 1
+                continue
+            except KeyboardInterrupt:
+                if not tell_what_is_left(folder):
+                    click.echo("onsight: interrupted", err=True)
+                status = INTERRUPTED
+                break
+            done.append(run.folder)
+            tell_early_end(run, plan)
+            if run.fitted.interrupted:
+                status = INTERRUPTED
+                break
+            status = 1 if run.fitted.diverged else status
+    if done:
+        plot = given["out"] / "comparison.png" if given["out"] else _free_plot(dataset.name)
+        show_comparison(done, as_json=given["as_json"], plot=plot)
+    return status
+
+
+def _resume(context: click.Context, given: dict[str, Any]) -> int:
+    from onsight_train.run import changed_versions, remains
+
+    run: Path = given["resume"]
+    nested = Path("runs") / run
+    if not run.is_absolute() and not _there(run) and _there(nested):
+        run = nested
+    with remains(run) as left:
+        plan, data = left.planned.plan, left.planned.data
+        for parameter in context.command.params:
+            name = str(parameter.name)
+            typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+            if typed and name not in _FREE and _plain(given[name]) != plan.options.get(name):
+                flag = parameter.opts[0] if isinstance(parameter, click.Option) else "DATA"
+                raise UsageError(
+                    f"{flag} {_plain(given[name])} is not what {left.folder} was begun with: leave it out, "
+                    "since a training that goes on cannot be changed"
+                )
+        for note in (*left.notes, changed_versions(left.planned)):
+            if note:
+                click.echo(note, err=True)
+        as_begun = {
+            "imgsz": "x".join(map(str, data["size_wh"])),
+            "resize": plan.resize,
+            "validation": plan.validation,
+            "seed": plan.seed,
+            "limit": plan.limit,
+        }
+        dataset = _load(data["uri"], as_begun)
+        return _train(dataset, plan, left.folder, {**given, "left": left})
+
+
+def _there(run: Path) -> bool:
+    from onsight_train.folder import PARTIAL, partial_folder
+
+    if not run.name:  # `.`
+        return True
+    folder = run.with_name(run.name.removesuffix(PARTIAL))
+    return folder.exists() or partial_folder(folder).exists()
+
+
+def _find_rate(names: Sequence[str], data: str, given: dict[str, Any]) -> int:
+    """Sweep over learning rates; a plot in the folder, the suggestion on the screen."""
+    from onsight_edge.files import atomic_folder
+    from onsight_train.archs import find_arch
+    from onsight_train.rates import draw_sweep, find_rate
+
+    if len(names) > 1:
+        raise UsageError("--find-lr takes one --arch at a time")
+    plan = _plan(names[0], data, given, several=False)
+    folder = given["out"] or _free(Path("runs") / f"{_file_name(plan.name)}-lr")
+    dataset = _load(data, given)
+    shape, classes = dataset.train.images.shape[1:], len(dataset.classes)
+    with atomic_folder(folder) as temporary:
+        sweep = find_rate(
+            lambda: find_arch(names[0]).build(shape, classes, plan.recipe.dropout), dataset, plan.recipe, plan.seed
+        )
+        draw_sweep(temporary / "learning_rates.png", sweep, f"{plan.arch.name} on {dataset.name}")
+    plot = folder / "learning_rates.png"
+    if given["as_json"]:
+        print_json({**sweep.to_json(), "plot": str(plot)})
+        return 0
+    click.echo(f"suggested: --lr {sweep.suggestion:.2g} (the loss was lowest at {sweep.lowest:.2g})")
+    click.echo(f"plot: {plot}")
+    return 0
+
+
+def _plan(arch: str, data: str, given: dict[str, Any], *, several: bool) -> Plan:
+    from onsight_train.archs import find_arch
+    from onsight_train.plan import Plan
+    from onsight_train.recipes import find_recipe
+
+    architecture = find_arch(arch)
+    changes = {name: given[name] for name in _RECIPE}
+    recipe = find_recipe(given["recipe"] or architecture.recipe, arch=architecture.name).with_overrides(**changes)
+    teacher: Path | None = given["teacher"]
+    if teacher:
+        recipe = recipe.with_teacher()
+    elif given["distill"]:
+        raise UsageError("--distill needs a --teacher to learn from")
+    options = {name: _plain(value) for name, value in given.items() if name not in _FREE}
+    return Plan(
+        arch=architecture,
+        recipe=recipe,
+        seed=given["seed"],
+        patience=given["patience"],
+        validation=given["validation"],
+        resize=given["resize"],
+        limit=given["limit"],
+        name=_name(arch, data, given, several=several),
+        command=["onsight", *map(printable, sys.argv[1:])],
+        teacher=teacher.resolve() if teacher else None,
+        options={**options, "arch": arch},
+    )
+
+
+def _plain(value: Any) -> Any:
+    return printable(str(value)) if isinstance(value, str | Path) else value
+
+
+def _name(arch: str, data: str, given: dict[str, Any], *, several: bool) -> str:
+    default = f"{arch}-{Path(data).resolve().stem}"
+    if given["name"] is None:
+        return default
+    return f"{given['name']}-{arch}" if several else str(given["name"])
+
+
+def _folder(arch: str, data: str, given: dict[str, Any], *, several: bool) -> Path:
+    out: Path | None = given["out"]
+    if out:
+        return out / _file_name(arch) if several else out
+    return _free(Path("runs") / _file_name(_name(arch, data, given, several=several)))
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name)
+
+
+def _logs(given: dict[str, Any], events: Any) -> Logs:
+    board = given["tensorboard"]
+    return Logs(events, Path(board) if board else None, given["checkpoint_seconds"])
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -159,49 +354,41 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return (int(parts[0]), int(parts[-1]))
 
 
-def _load(
-    data: str, size_wh: tuple[int, int] | None, resize: Resize, validation: float, seed: int, limit: int | None
-) -> Dataset:
+def _load(data: str, given: dict[str, Any]) -> Dataset:
     from onsight_edge.datasets import load_dataset
 
+    resize: Resize = given["resize"]
+    size_wh = parse_size(given["imgsz"])
     with reading(data) as on_progress:
-        return load_dataset(
+        dataset = load_dataset(
             data,
             size_wh=size_wh,
             resize=resize,
-            validation=validation,
-            seed=seed,
-            limit=limit,
+            validation=given["validation"],
+            seed=given["seed"],
+            limit=given["limit"],
             on_progress=on_progress,
         )
+    if dataset.left_out:
+        count = len(dataset.left_out)
+        click.echo(f"{count} file{'s' * (count > 1)} left out: `onsight data` names them and says why", err=True)
+    return dataset
 
 
-def _free_folder(folder: Path) -> Path:
-    from onsight_train.run import partial_folder
+def _free_plot(data: str) -> Path:
+    number, candidate = 1, Path("runs") / f"comparison-{_file_name(data)}.png"
+    first = candidate
+    while candidate.exists():
+        number += 1
+        candidate = first.with_stem(f"{first.stem}-{number}")
+    return candidate
+
+
+def _free(folder: Path) -> Path:
+    from onsight_train.folder import partial_folder
 
     number, candidate = 1, folder
     while candidate.exists() or partial_folder(candidate).exists():
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
-
-
-def _show(run: Run) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from onsight.tables import class_table
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    low, high = run.test.interval
-    console.print(class_table(run.test, Text(f"{run.spec.name}: {run.test.total:,} test pictures")))
-    done = len(run.fitted.history)
-    console.print(
-        f"test accuracy {run.test.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
-        f"{run.parameters:,} parameters, {done} epoch{'s' * (done != 1)} in {run.fitted.seconds:.0f} s"
-    )
-    if run.fitted.stopped_early:
-        console.print(f"stopped early; the weights of epoch {run.fitted.kept} are kept")
-    console.print(run.diagnosis.sentence)
-    console.print(f"run: {run.folder}")
-    console.print(f"next: onsight export {shlex.quote(str(run.folder))}")
