@@ -176,7 +176,7 @@ class Record:
         if value.get("kind") != "latency":
             raise BenchmarkError(f"{where} is a record of {value.get('kind')!r}; one of 'latency' was expected")
         rest = {key: item for key, item in value.items() if key not in ("schema", "kind")}
-        return cast(Record, _read(cls, rest, where))
+        return cast(Record, read_value(cls, rest, where))
 
     @classmethod
     def load(cls, path: Path) -> Record:
@@ -246,8 +246,17 @@ def save_json(path: Path, value: dict[str, Any]) -> None:
     write_text(path, flat + "\n")
 
 
-def _read(kind: Any, value: Any, where: str) -> Any:
-    """A value of type `kind` from JSON, checked at every level against the type that the field declares."""
+def read_value(kind: Any, value: Any, where: str) -> Any:
+    """A value of type `kind` from JSON, checked at every level against the type that the field declares.
+
+    Args:
+        kind: a dataclass, or what its fields may be declared as.
+        value: what the JSON holds.
+        where: names the file, for messages.
+
+    Raises:
+        BenchmarkError: a key is missing or unknown, or a value is of the wrong kind.
+    """
     if is_dataclass(kind):
         if not isinstance(value, dict):
             raise BenchmarkError(f"{where}: expected an object, found {type(value).__name__}")
@@ -259,18 +268,18 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         for name in names:
             if name not in value:
                 raise BenchmarkError(f"{where}: the key {name!r} is missing")
-        return kind(**{name: _read(hints[name], value[name], f"{where}: {name}") for name in names})  # type: ignore[operator]
+        return kind(**{name: read_value(hints[name], value[name], f"{where}: {name}") for name in names})  # type: ignore[operator]
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None
-        return _read(next(one for one in inner if one is not types.NoneType), value, where)
+        return read_value(next(one for one in inner if one is not types.NoneType), value, where)
     if origin is tuple and isinstance(value, list | tuple):
         if inner[-1] is not Ellipsis and len(inner) != len(value):
             raise BenchmarkError(f"{where}: expected {len(inner)} items, found {len(value)}")
-        return tuple(_read(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return tuple(read_value(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {key: _read(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: read_value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind in (str, bool) and isinstance(value, kind):

@@ -1,17 +1,43 @@
-"""Records as Markdown tables: python -m onsight_benchmarks.tables RECORD.json..."""
+"""Records as Markdown tables: python -m onsight_benchmarks.tables RECORD.json... | FOLDER [--write]
+
+A folder gives the whole page of its records, accuracy records (in FOLDER/accuracy) first; `--write` puts it into
+FOLDER/README.md.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from onsight_benchmarks.accuracy_record import KIND, AccuracyRecord, Int8Answer
 from onsight_benchmarks.record import SCHEMA, Record, load_json
 from onsight_edge.errors import BenchmarkError, OnsightError
+from onsight_edge.files import write_text
+
+ACCURACY = "accuracy"  # the folder of the accuracy records, and what their table is called
+_HEAD = """# Records
+
+Written by `python -m onsight_benchmarks.tables benchmarks/results --write`; milliseconds and MiB where nothing else is
+said. The method is in [the benchmarks' README](../README.md), every key in [docs/records.md](../../docs/records.md)."""
+
+
+def page(folder: Path) -> str:
+    """All records of a folder as one page: those in its folder `accuracy` in one table, then each other one.
+
+    Raises:
+        BenchmarkError: a file is not a record.
+    """
+    parts = [_HEAD]
+    if records := [AccuracyRecord.load(path) for path in sorted((folder / ACCURACY).glob("*.json"))]:
+        parts.append(f"### {ACCURACY}\n\n{accuracy_markdown(records)}")
+    parts += [f"### {path.stem}\n\n{markdown(path)}" for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(parts) + "\n"
 
 
 def markdown(path: Path) -> str:
-    """One record as Markdown: a latency table, or the targets of another kind.
+    """One record as Markdown: a latency table, an accuracy table of one row, or the targets of another kind.
 
     Raises:
         BenchmarkError: not there, or not a record.
@@ -19,6 +45,8 @@ def markdown(path: Path) -> str:
     value = load_json(path)
     if isinstance(value, dict) and value.get("kind") == "latency":
         return latency_markdown(Record.from_json(value, str(path)))
+    if isinstance(value, dict) and value.get("kind") == KIND:
+        return accuracy_markdown([AccuracyRecord.from_json(value, str(path))])
     try:
         if value["schema"] != SCHEMA:
             raise BenchmarkError(f"{path}: schema {value['schema']!r} is not {SCHEMA}: written by another onsight")
@@ -50,6 +78,65 @@ def latency_markdown(record: Record) -> str:
     return "\n".join(lines)
 
 
+def accuracy_markdown(records: Sequence[AccuracyRecord]) -> str:
+    """One row a training, the most accurate first; a table for each data set."""
+    names = sorted({record.data.name for record in records})
+    return "\n\n".join(_accuracy_table([r for r in records if r.data.name == name]) for name in names)
+
+
+def _accuracy_table(records: Sequence[AccuracyRecord]) -> str:
+    lines = [
+        "| architecture | recipe | float | int8 TFLite | drop | int8 ONNX | drop | parameters | MACs | TFLite KB "
+        "| epochs | hours | trained on |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |",
+    ]
+    for one in sorted(records, key=lambda r: (-r.float32.accuracy, r.training.arch, r.recipe)):
+        tflite, onnx = one.find("tflite-int8"), one.find("onnx-int8")
+        training, macs = one.training, one.float32.macs
+        cells = [
+            one.training.arch,
+            one.recipe + ("" if one.valid else " (not valid)"),
+            _share(one.float32.accuracy, one.float32.interval),
+            *_int8(tflite),
+            *_int8(onnx),
+            f"{one.float32.parameters:,}",
+            "-" if macs is None else f"{macs / 1e6:.1f}M",
+            "-" if tflite is None else f"{tflite.bytes / 1000:.1f}",
+            str(training.epochs_done),
+            f"{training.seconds / 3600:.2f}",
+            machine(training.machine),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    tests = sorted({f"{r.data.pictures:,}" for r in records})
+    lines += [
+        "",
+        f"{records[0].data.name}, all {' or '.join(tests)} test pictures; percent with 95 % intervals. drop: "
+        "percentage points below float, the interval from picture-by-picture pairs.",
+    ]
+    for one in records:
+        if not one.valid:
+            lines.append(f"{one.training.arch} {one.recipe}: **not valid:** {'; '.join(one.invalid_because)}.")
+    return "\n".join(lines)
+
+
+def machine(described: dict[str, object]) -> str:
+    """What trained a network, from the machine that its metrics.json describes: its accelerator, or its cores."""
+    accelerator = described.get("accelerator") or described.get("gpu")
+    cores = f"{described.get('cores', '?')} cores, {described.get('machine', '?')}"
+    return f"{accelerator}" if accelerator else cores
+
+
+def _share(accuracy: float, interval: tuple[float, float]) -> str:
+    return f"{100 * accuracy:.2f} ({100 * interval[0]:.2f}-{100 * interval[1]:.2f})"
+
+
+def _int8(answer: Int8Answer | None) -> list[str]:
+    if answer is None:
+        return ["-", "-"]
+    low, high = answer.drop_interval_points
+    return [_share(answer.accuracy, answer.interval), f"{answer.drop_points:.2f} ({low:+.2f} to {high:+.2f})"]
+
+
 def _targets_markdown(value: dict[str, Any]) -> str:
     lines = ["| figure | measured | limit | met |", "| --- | --: | --: | --- |"]
     for one in value["targets"]:
@@ -68,11 +155,18 @@ def _footer(cpu: str | None, system: str | None, taken: str, because: tuple[str,
 
 
 def main() -> None:
-    """Print every record named on the command line."""
-    if not sys.argv[1:]:
-        sys.exit("usage: python -m onsight_benchmarks.tables RECORD.json...")
+    """Print every record named on the command line, or the page of a folder."""
+    names = [name for name in sys.argv[1:] if name != "--write"]
+    folder = Path(names[0]) if len(names) == 1 and Path(names[0]).is_dir() else None
+    if not names or (folder is None and "--write" in sys.argv):
+        sys.exit("usage: python -m onsight_benchmarks.tables RECORD.json... | FOLDER [--write]")
     try:
-        print("\n\n".join(f"### {Path(name).stem}\n\n{markdown(Path(name))}" for name in sys.argv[1:]))
+        if folder is None:
+            print("\n\n".join(f"### {Path(name).stem}\n\n{markdown(Path(name))}" for name in names))
+        elif "--write" in sys.argv:
+            write_text(folder / "README.md", page(folder))
+        else:
+            print(page(folder), end="")
     except OnsightError as error:
         sys.exit(f"tables: {error}")
 
