@@ -2,7 +2,7 @@
 
 The convention is that of the papers: one MAC for each weight of a convolution or dense layer at each place where it is
 applied, padding included. Biases, batch norm (which folds into the convolution before it), activations, poolings and
-additions count nothing. Where a layer multiplies and is not known here, there is no number rather than a wrong one.
+additions count nothing. A layer that is not known here has no number rather than a wrong one.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from typing import Any
 
 from onsight_train.frameworks import load_keras
 
-# Keras's layers without weights, and its functional operations, that multiply activations
-_MULTIPLY = frozenset(
-    "Dot Attention AdditiveAttention Lambda TorchModuleWrapper TFSMLayer JaxLayer FlaxLayer "
-    "Matmul Einsum Tensordot Inner Outer Vdot Cross Kron Correlate Convolve Conv DepthwiseConv SeparableConv ConvTranspose "
-    "DotProductAttention FFT FFT2 IFFT2 RFFT IRFFT STFT ISTFT RNN LSTM GRU Inv Solve SolveTriangular Lstsq SVD QR "
-    "Cholesky Det Eig Eigh LuFactor STFTSpectrogram MelSpectrogram".split()
+# Keras's packages of layers that multiply by no kernel ...
+_FREE_PACKAGES = frozenset(
+    ("activations", "merging", "normalization", "pooling", "preprocessing", "regularization", "reshaping")
 )
-# layers with weights that are no kernels: applied to each value, or looked up
+# ... with these exceptions
+_COSTLY = frozenset(("Dot", "SpectralNormalization", "STFTSpectrogram", "MelSpectrogram"))
+# what else costs nothing: layers of other packages, and functional operations on each value or on the shape
 _FREE = frozenset(
-    "BatchNormalization LayerNormalization GroupNormalization UnitNormalization RMSNormalization Normalization PReLU "
-    "Embedding Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise "
-    "ActivityRegularization Identity".split()
+    (
+        *("Embedding", "Identity", "Masking"),
+        *("Absolute", "Add", "Cast", "Clip", "Divide", "Exp", "Maximum", "Minimum", "Multiply", "Negative", "Power"),
+        *("Sqrt", "Square", "Subtract", "TrueDivide", "AveragePool", "Max", "MaxPool", "Mean", "Sum"),
+        *("Concatenate", "ExpandDims", "Flip", "GetItem", "Pad", "Reshape", "Split", "Squeeze", "Stack", "Transpose"),
+        *("Gelu", "HardSigmoid", "HardSilu", "LeakyRelu", "Relu", "Relu6", "Sigmoid", "Silu", "Softmax", "Tanh"),
+    )
 )
 
 
@@ -109,8 +112,8 @@ def _follow(graph: Any, inputs: Any, prefix: str, costs: list[LayerCost], seen: 
 
 def _macs(layer: Any, taken: Sequence[int | None], given: Sequence[int | None]) -> int | None:
     """MACs of one call, from the shapes (batch first) that it takes and gives."""
-    kind = type(layer).__name__
-    if not type(layer).__module__.startswith("keras.") or kind in _MULTIPLY:
+    kind, module = type(layer).__name__, type(layer).__module__.split(".")
+    if module[0] != "keras":  # the user's own may do anything
         return None
     if kind == "Dense":
         return _product(given[1:-1], layer.kernel.shape)
@@ -123,7 +126,7 @@ def _macs(layer: Any, taken: Sequence[int | None], given: Sequence[int | None]) 
         kernels = (layer.depthwise_kernel.shape, layer.pointwise_kernel.shape)
         parts = [_product(_places(layer, given), shape) for shape in kernels]
         return None if None in parts else sum(part for part in parts if part is not None)
-    return None if _parameters(layer) and kind not in _FREE else 0
+    return 0 if kind in _FREE or (kind not in _COSTLY and _FREE_PACKAGES.intersection(module)) else None
 
 
 def _places(layer: Any, shape: Sequence[int | None]) -> Sequence[int | None]:

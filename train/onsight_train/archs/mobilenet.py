@@ -1,8 +1,8 @@
 """MobileNets: V1 (Howard et al. 2017) and V2 (Sandler et al. 2018), with a width multiplier.
 
-Both were made for 224x224, which they shrink 32 times. Where the shorter side of the pictures is at most 64 pixels, early
-strides of 2 become 1, as the networks are commonly adapted to CIFAR-10 (the repository kuangliu/pytorch-cifar): the first
-convolution's in both, in V2 also that of the stage of 24 channels. V1 then shrinks 16 times, V2 8 times.
+Both were made for 224x224, which they shrink 32 times. Where the shorter side of the pictures is at most 64 pixels,
+early strides of 2 become 1, as the networks are commonly adapted to CIFAR-10 (the repository kuangliu/pytorch-cifar):
+the first convolution's in both, in V2 also that of the stage of 24 channels. V1 then shrinks 16 times, V2 8 times.
 
 Widths other than 1 round every number of channels as V2's authors do: to a multiple of 8, and never down by more than a
 tenth. For V1's published widths 0.75, 0.5 and 0.25 nothing is left to round.
@@ -22,7 +22,7 @@ NARROWEST, WIDEST = 0.1, 2.0
 
 # (filters, stride of the depthwise convolution) of each pair
 _V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
-# (expansion, filters, blocks, stride of the first block, the same for small pictures) of each stage: table 2 of V2's paper
+# table 2 of V2's paper: (expansion, filters, blocks, stride of the first block, the same for small pictures)
 _V2 = (
     (1, 16, 1, 1, 1),
     (6, 24, 2, 2, 1),

@@ -26,10 +26,10 @@ _LONGEST = 200  # characters of somebody else's error that still make one line
 def find_user_arch(name: str) -> Architecture:
     """The architecture `module:function`; the current folder is put in front of the places modules come from.
 
-    `function(input_shape, classes, dropout)` gets (height, width, channels), the number of classes and a share 0..1, and
-    returns an uncompiled `keras.Model`: raw pixels 0..255 in, probabilities out, made of Keras's own layers alone, so
-    that `model.keras` loads without the module. `build` checks all of that by building it, running it on two random
-    pictures and loading it again from a file.
+    `function(input_shape, classes, dropout)` gets (height, width, channels), the number of classes and a share 0..1,
+    and returns an uncompiled `keras.Model`: raw pixels 0..255 in, probabilities out, made of Keras's own layers alone,
+    so that `model.keras` loads without the module. `build` checks all of that by building it, running it on two
+    random pictures and loading it again from a file.
 
     Raises:
         ModelError: no such module or function, or importing it fails.
@@ -82,7 +82,7 @@ class _Checked:
                 f"arch {self._name} failed for input_shape={input_shape}, classes={classes}, dropout={dropout:g}: "
                 f"{_said(error)}"
             ) from error
-        kind = (tuple(input_shape), classes, dropout > 0)
+        kind = (input_shape, classes, dropout > 0)
         if kind not in self._sound:
             drawn = random.getstate()  # Keras draws from it when it loads the model: the check leaves no trace
             complaint = next(_complaints(model, input_shape, classes), None)
@@ -113,7 +113,11 @@ def _complaints(model: Any, input_shape: Shape, classes: int) -> Iterator[str]:
         if layer.name.startswith("_"):
             yield f"has a layer named {layer.name!r}: names that begin with _ cannot be exported"
     pictures = np.random.default_rng(0).integers(0, 256, (2, *input_shape)).astype(np.float32)
-    scores = _scores(model, pictures)
+    try:
+        scores = _scores(model, pictures)
+    except Exception as error:  # whatever a layer's call does
+        yield f"cannot classify a random picture: {_said(error)}"
+        return
     if not np.isfinite(scores).all() or scores.min() < 0 or np.abs(scores.sum(axis=1) - 1).max() > _CLOSE:
         row = scores[0]
         yield (
@@ -160,10 +164,9 @@ def _strangers(model: Any) -> Iterator[str]:
             for item in value:
                 yield from walk(item)
 
-    with (
-        contextlib.suppress(Exception),
-        warnings.catch_warnings(action="ignore"),
-    ):  # a class without get_config: saving it says what is missing
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # a class without get_config ends this: saving it says what is missing
         yield from walk(load_keras().saving.serialize_keras_object(model))
 
 
