@@ -111,8 +111,8 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
         labels: (N,) class positions.
 
     Returns:
-        `MIN_TEMPERATURE`..`MAX_TEMPERATURE`, to 6 digits; above 1 where the model is too sure of itself. The bound itself where
-        nothing within is better: a model that is always right gets the lower one.
+        `MIN_TEMPERATURE`..`MAX_TEMPERATURE`, to 6 digits; above 1 where the model is too sure of itself. The bound
+        itself where nothing within is better: a model that is always right gets the lower one.
 
     Raises:
         DataError: no pictures, the shapes do not fit, or a score is not a number.

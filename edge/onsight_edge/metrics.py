@@ -102,6 +102,31 @@ def per_class(matrix: NDArray[np.integer]) -> tuple[ClassScore, ...]:
     )
 
 
+def macro_f1(matrix: NDArray[np.integer]) -> float:
+    """The mean F1 of the classes that are shown, each counted alike; a class that is never found has 0.
+
+    Args:
+        matrix: what `confusion` returns.
+
+    Raises:
+        DataError: it counts no pictures.
+    """
+    rows, columns = matrix.sum(axis=1), matrix.sum(axis=0)
+    shown = rows > 0
+    if not shown.any():
+        raise DataError("F1 of no pictures at all is not defined")
+    return float((2 * np.diagonal(matrix)[shown] / (rows + columns)[shown]).mean())
+
+
+def picture_losses(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(N,) the cross-entropy of each picture in nats; see `evaluate` for the arguments.
+
+    A quantized 0 would be infinitely wrong: scores are floored at 1e-7, where float32 training floors them too.
+    """
+    true_scores = scores[np.arange(len(labels)), labels].astype(np.float64)
+    return np.asarray(-np.log(np.clip(true_scores, 1e-7, 1.0)), np.float64)
+
+
 def wilson(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval for a share, 95 % by default: honest for few pictures and near 0 and 1.
 
@@ -162,6 +187,11 @@ class Evaluation:
         """Precision and recall in the order of `classes`."""
         return per_class(self.matrix)
 
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that are shown, 0..1."""
+        return macro_f1(self.matrix)
+
     def to_json(self) -> dict[str, Any]:
         """The evaluation as JSON values, shares as they are (0..1), rounded to 6 digits."""
         per = {
@@ -180,6 +210,7 @@ class Evaluation:
             "accuracy": _rounded(self.accuracy),
             "accuracy_interval_95": [_rounded(bound) for bound in self.interval],
             "top5_accuracy": _rounded(self.correct_top5 / self.total),
+            "macro_f1": _rounded(self.macro_f1),
             "loss": _rounded(self.loss),
             "per_class": per,
             "confusion": self.matrix.tolist(),
@@ -203,14 +234,12 @@ def evaluate(scores: NDArray[np.floating], labels: NDArray[np.integer], classes:
     if not np.isfinite(scores).all():
         raise DataError("the model answers NaN or infinity: its weights are damaged")
     matrix = confusion(labels, scores.argmax(axis=1), len(classes))  # refuses labels out of range
-    true_scores = scores[np.arange(len(labels)), labels].astype(np.float64)
     return Evaluation(
         classes=classes,
         total=len(labels),
         correct=hits,
         correct_top5=correct(scores, labels, top=5),
-        # a quantized 0 would be infinitely wrong: floored where float32 training floors it too
-        loss=float(-np.log(np.clip(true_scores, 1e-7, 1.0)).mean()),
+        loss=float(picture_losses(scores, labels).mean()),
         matrix=matrix,
     )
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from onsight.commands.val import map_labels
 from onsight.main import main
+from onsight.scorers import map_labels
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import load_dataset

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
-from onsight_edge.bundle import DEFAULT_MODEL, MANIFEST, Bundle
-from onsight_edge.errors import DataError, ModelError, UsageError
-from onsight_edge.metrics import Evaluation, evaluate
-from onsight_edge.spec import ModelSpec
+from onsight.outputs import check_outputs
+from onsight.scorers import exported_from, map_labels, open_scorer, run_folder, trained_on
+from onsight_edge.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from onsight_edge.datasets import Dataset
-
-_CHUNK = 250  # pictures between two moves of the progress bar
-
-
-@dataclass(frozen=True, slots=True)
-class _Scorer:
-    spec: ModelSpec
-    described: dict[str, Any]
-    scores: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    from onsight_edge.spec import ModelSpec
 
 
 @click.command("val")
@@ -55,6 +42,15 @@ class _Scorer:
     type=FiniteRange(0, 1, max_open=True),
     help="The fraction of the training pictures that validate; default: the run's or the bundle's, else 0.1.",
 )
+@click.option("--corruptions", is_flag=True, help="Measure blurred, noisy, dark, compressed and coarse pictures too.")
+@click.option("--duplicates", is_flag=True, help="Search the training pictures for copies and near-copies.")
+@click.option("--worst", type=click.IntRange(0, 1000), default=24, show_default=True, help="Worst pictures of a kind.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write everything as one self-contained page."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write the worst pictures as one .png file."
+)
 @variant_option
 @backend_option
 @threads_option
@@ -69,6 +65,11 @@ def command(
     limit: int | None,
     seed: int | None,
     validation: float | None,
+    corruptions: bool,
+    duplicates: bool,
+    worst: int,
+    html: Path | None,
+    sheet: Path | None,
     variant: str | None,
     backend: str,
     threads: int,
@@ -81,123 +82,83 @@ def command(
     folders, or a .npz file; for a run it may be left out: the data set it was trained on. A run is evaluated through
     Keras, everything else as it runs live.
     """
-    run = _run_folder(model)
+    run = run_folder(model)
     if run is not None:
         for flag in ("variant", "backend", "threads", "spec"):
             if context.get_parameter_source(flag) is not click.core.ParameterSource.DEFAULT:
                 raise UsageError(f"--{flag} is for bundles and model files; {run} is a run, which Keras evaluates")
     elif data is None:
         raise UsageError(f"name the data set: onsight val {model} DATA")
-    trained_on = _trained_on(run) if run is not None else _exported_from(model)
-    uri = data or str(trained_on["uri"])
-    if seed is None:
-        seed = int(trained_on.get("seed", 0))
-    if validation is None:
-        validation = float(trained_on.get("validation", 0.1))
-    with _open(model, run, variant, backend, threads, spec) as scorer:
+    _check_files(html, sheet, [model, *([data] if data else [])])
+    origin = trained_on(run) if run is not None else exported_from(model)
+    uri = data or str(origin["uri"])
+    seed = int(origin.get("seed", 0)) if seed is None else seed
+    validation = float(origin.get("validation", 0.1)) if validation is None else validation
+
+    from onsight import evaluation as steps
+    from onsight_benchmarks.evaluation.analysis import analyse
+    from onsight_benchmarks.evaluation.leakage import picture_names
+    from onsight_benchmarks.evaluation.made import made
+    from onsight_edge.files import printable, write_text
+
+    robustness = leakage = learnt = None
+    with open_scorer(model, run, variant=variant, backend=backend, threads=threads, spec=spec) as scorer:
         dataset = _load(uri, scorer.spec, validation, seed, limit)
         part = getattr(dataset, split)
         if not len(part):
             raise DataError(f"{dataset.name}: the {split} part holds no pictures")
+        if duplicates:
+            whole = dataset if limit is None else _load(uri, scorer.spec, validation, seed, None)
+            learnt = steps.seen_parts(whole, split)
         labels = map_labels(part.labels, dataset.classes, scorer.spec.classes)
-        scores = _score(scorer, part.images, f"{dataset.name} {split}")
-        evaluation = evaluate(scores, labels, scorer.spec.classes)
-        described = {"model": model, **scorer.described}
+        classes, names = scorer.spec.classes, picture_names(part, split)
+        scores = steps.score(scorer, part.images, f"{dataset.name} {split}")
+        temperature = scorer.spec.temperature
+        analysis = analyse(scores, labels, classes, names, temperature=temperature, count=worst, seed=seed)
+        if corruptions:
+            robustness = steps.spoil(scorer, part.images, labels, analysis.evaluation.correct, seed)
+        if learnt is not None:
+            leakage = steps.find_copies(part, split, learnt, scores.argmax(axis=1) == labels)
+        described: dict[str, Any] = {"model": printable(model), **scorer.described}
     described["data"] = {"name": dataset.name, "uri": dataset.uri, "sha256": dataset.sha256, "split": split}
+    document = {**described, **analysis.to_json(), "made": made(printable(shlex.join(["onsight", *sys.argv[1:]])))}
+    if robustness is not None:
+        document["corruptions"] = robustness.to_json()
+    if leakage is not None:
+        document["duplicates"] = leakage.to_json()
+    if sheet is not None:
+        from onsight_benchmarks.evaluation.sheet import worst_sheet
+        from onsight_edge.datasets.sheet import write_png
+
+        title = f"{described['model']} on {dataset.name} {split}: {analysis.evaluation.accuracy:.2%}"
+        write_png(worst_sheet(title, analysis, part.images, scorer.spec.colour), sheet)
+    if html is not None:
+        import numpy as np
+
+        from onsight_benchmarks.evaluation.page import Report, render
+
+        pixels = None if learnt is None else np.concatenate([other.images for other in learnt.values()])
+        report = Report(document, analysis, part.images, scorer.spec.colour, robustness, leakage, pixels)
+        write_text(html, render(report))
     if as_json:
-        print_json({**described, **evaluation.to_json()})
+        print_json(document)
     else:
-        _show(described, evaluation)
+        steps.show(described, analysis, robustness, leakage)
+    for written in (sheet, html):
+        if written is not None:
+            click.echo(f"wrote {written}", err=as_json)
 
 
-def map_labels(labels: NDArray[np.int64], of_data: Sequence[str], of_model: Sequence[str]) -> NDArray[np.int64]:
-    """Labels in the data set's class order as positions in the model's: classes are matched by name.
+def _check_files(html: Path | None, sheet: Path | None, inputs: list[str]) -> None:
+    """Refuse at once what could not be written after minutes of measuring."""
+    for flag, path, endings in (("--html", html, (".html", ".htm")), ("--sheet", sheet, (".png",))):
+        if path is not None and path.suffix.lower() not in endings:
+            raise UsageError(f"{flag} names a {endings[0]} file, not {path}")
+    check_outputs({"--html": html, "--sheet": sheet}, inputs)
+    if html is not None:
+        from onsight_benchmarks.evaluation.page import require_jinja
 
-    Raises:
-        DataError: the data set shows a class that the model does not know.
-    """
-    place = {name: index for index, name in enumerate(of_model)}
-    if unknown := [name for name in of_data if name not in place]:
-        raise DataError(
-            f"the model does not know the data set's {_list(unknown)}: it knows {_list(of_model)}; classes are "
-            "matched by name"
-        )
-    table: NDArray[np.int64] = np.array([place[name] for name in of_data], np.int64)
-    return np.asarray(table[labels], np.int64)
-
-
-@contextmanager
-def _open(
-    model: str, run: Path | None, variant: str | None, backend: str, threads: int, spec: Path | None
-) -> Iterator[_Scorer]:
-    if run is not None:
-        from onsight_edge.postprocess import probabilities
-        from onsight_train.evaluate import open_run, predict_scores
-        from onsight_train.frameworks import load_keras
-
-        network, run_spec = open_run(run)
-        keras = load_keras()
-        described: dict[str, Any] = {
-            "kind": "run",
-            "backend": f"keras {keras.__version__} on {keras.backend.backend()}",
-        }
-        yield _Scorer(run_spec, described, lambda pixels: probabilities(predict_scores(network, pixels), run_spec))
-        return
-    from onsight_edge.classifier import Classifier
-
-    with Classifier.open(model, variant=variant, backend=backend, threads=threads, spec=spec) as classifier:
-        described = {"backend": f"{classifier.backend.name} {classifier.backend.version}", "threads": threads}
-        if file := classifier.model:
-            kind = "file" if file.bundle is None else "bundle"
-            described = {"kind": kind, "variant": file.variant, "sha256": file.sha256, **described}
-        yield _Scorer(classifier.spec, described, classifier.scores)
-
-
-def _score(scorer: _Scorer, images: NDArray[np.uint8], title: str) -> NDArray[np.float32]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    found = []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=len(images))
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
-            found.append(scorer.scores(chunk))
-            bar.advance(task, len(chunk))
-    return np.concatenate(found)
-
-
-def _run_folder(model: str) -> Path | None:
-    path = Path(model)
-    if path.name == "model.keras" and path.is_file():
-        return path.parent
-    return path if path.is_dir() and (path / "model.keras").exists() else None
-
-
-def _trained_on(run: Path) -> dict[str, Any]:
-    path = run / "data.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict) or "uri" not in found:
-        raise ModelError(f"{path} does not name the run's data set: the key 'uri' is missing")
-    return found
-
-
-def _exported_from(model: str) -> dict[str, Any]:
-    """How the data set behind a bundle was split: another seed would put training pictures into the test part."""
-    path = DEFAULT_MODEL if model == "default" else Path(model)
-    if not (path / MANIFEST).is_file():
-        return {}
-    bundle = Bundle.open(path)
-    if "report.json" not in bundle.files:
-        return {}
-    found = json.loads(bundle.read(bundle.files["report.json"]))
-    return dict(found.get("dataset", {}))
+        require_jinja()
 
 
 def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | None) -> Dataset:
@@ -214,29 +175,3 @@ def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | 
             limit=limit,
             on_progress=on_progress,
         )
-
-
-def _show(described: dict[str, Any], evaluation: Evaluation) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from onsight.tables import class_table
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    data = described["data"]
-    variant = f" {described['variant']}" if "variant" in described else ""
-    title = f"{described['model']}{variant} on {data['name']} {data['split']}, {described['backend']}"
-    table: Table = class_table(evaluation, Text(title))
-    console.print(table)
-    low, high = evaluation.interval
-    top5 = f", top-5 {evaluation.correct_top5 / evaluation.total:.2%}" if len(evaluation.classes) > 5 else ""
-    console.print(
-        f"accuracy {evaluation.accuracy:.2%} of {evaluation.total:,} pictures "
-        f"(95 % interval {low:.2%} to {high:.2%}){top5}, loss {evaluation.loss:.4f}"
-    )
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

@@ -35,7 +35,7 @@ def contact_sheet(dataset: Dataset, *, columns: int = 12, seed: int = 0, colour:
         (height, width, 3) uint8 BGR. At most `MAX_ROWS` classes are drawn.
     """
     train, rows = dataset.train, min(len(dataset.classes), MAX_ROWS)
-    tile_wh = _tile(dataset.size_wh)
+    tile_wh = tile_size(dataset.size_wh)
     width = _MARGIN * 2 + _LABEL + columns * (tile_wh[0] + _GAP)
     height = _MARGIN * 2 + _HEADER + rows * (tile_wh[1] + _GAP)
     sheet = np.full((height, width, 3), _PAPER, np.uint8)
@@ -44,19 +44,19 @@ def contact_sheet(dataset: Dataset, *, columns: int = 12, seed: int = 0, colour:
     size = f"{dataset.size_wh[0]}x{dataset.size_wh[1]} pixels, {len(dataset.classes)} classes"
     if rows < len(dataset.classes):
         size += f", the first {rows} here"
-    _text(sheet, title, (_MARGIN, _MARGIN + 12), 0.55, _INK, width - 2 * _MARGIN)
-    _text(sheet, size, (_MARGIN, _MARGIN + 32), 0.42, _PALE, width - 2 * _MARGIN)
+    draw_text(sheet, title, (_MARGIN, _MARGIN + 12), 0.55, _INK, width - 2 * _MARGIN)
+    draw_text(sheet, size, (_MARGIN, _MARGIN + 32), 0.42, _PALE, width - 2 * _MARGIN)
     per_class = [np.bincount(p.labels, minlength=rows) for p in (dataset.train, dataset.validation, dataset.test)]
     for row in range(rows):
         top = _MARGIN + _HEADER + row * (tile_wh[1] + _GAP)
-        _text(sheet, dataset.classes[row], (_MARGIN, top + tile_wh[1] // 2 - 2), 0.5, _INK, _LABEL - 12)
+        draw_text(sheet, dataset.classes[row], (_MARGIN, top + tile_wh[1] // 2 - 2), 0.5, _INK, _LABEL - 12)
         figures = " + ".join(str(int(count[row])) for count in per_class)
-        _text(sheet, figures, (_MARGIN, top + tile_wh[1] // 2 + 16), 0.38, _PALE, _LABEL - 12)
+        draw_text(sheet, figures, (_MARGIN, top + tile_wh[1] // 2 + 16), 0.38, _PALE, _LABEL - 12)
         members = np.flatnonzero(train.labels == row)
         chosen = members[balanced(np.zeros(len(members), np.int64), 1, columns, seed)]
         for column, place in enumerate(chosen):
             left = _MARGIN + _LABEL + column * (tile_wh[0] + _GAP)
-            sheet[top : top + tile_wh[1], left : left + tile_wh[0]] = _picture(train.images[place], tile_wh, colour)
+            sheet[top : top + tile_wh[1], left : left + tile_wh[0]] = tile(train.images[place], tile_wh, colour)
     return sheet
 
 
@@ -74,23 +74,25 @@ def write_png(image_bgr: NDArray[np.uint8], path: Path) -> None:
         temporary.write_bytes(encoded.tobytes())
 
 
-def _tile(size_wh: tuple[int, int]) -> tuple[int, int]:
+def tile_size(size_wh: tuple[int, int]) -> tuple[int, int]:
     """Small pictures grow by a whole factor, so that their pixels stay square; large ones shrink."""
     longest = max(size_wh)
     factor = float(-(-_TILE // longest)) if longest <= 2 * _TILE else 2 * _TILE / longest
     return (max(1, round(size_wh[0] * factor)), max(1, round(size_wh[1] * factor)))
 
 
-def _picture(pixels: NDArray[np.uint8], tile_wh: tuple[int, int], colour: Colour) -> NDArray[np.uint8]:
+def tile(pixels: NDArray[np.uint8], tile_wh: tuple[int, int], colour: Colour) -> NDArray[np.uint8]:
+    """A picture at the size `tile_size` says, (height, width, 3) uint8 BGR."""
     code = {"rgb": cv2.COLOR_RGB2BGR, "grey": cv2.COLOR_GRAY2BGR}.get(colour)
     bgr = pixels if code is None else cv2.cvtColor(pixels, code)
     how = cv2.INTER_AREA if bgr.shape[1] > tile_wh[0] else cv2.INTER_NEAREST
     return cv2.resize(bgr, tile_wh, interpolation=how)  # type: ignore[return-value]
 
 
-def _text(
+def draw_text(
     sheet: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float, ink: tuple[int, int, int], room: int
 ) -> None:
+    """Write a line on a BGR picture, `at` its left and base line, cut to `room` pixels of width."""
     # OpenCV's fonts have ASCII alone: accents are dropped, what is left over becomes '?'
     plain = unicodedata.normalize("NFKD", text)
     plain = "".join(c for c in plain if not unicodedata.combining(c)).encode("ascii", "replace").decode()
