@@ -19,6 +19,7 @@ VERBS = {
     "data": "Describe a data set: counts, sizes, what was left out, a contact sheet.",
     "archs": "List the networks with parameters and MACs, or the layers of one.",
     "train": "Train a network on pictures; writes a run folder.",
+    "runs": "Compare runs: accuracy against size, MACs and latency; a table and a plot.",
     "val": "Accuracy of a run, a bundle or one model file on a data set.",
     "export": "Quantize a run to TFLite and ONNX; writes a checked bundle.",
     "predict": "Classify picture files.",
