@@ -169,7 +169,7 @@ def test_a_stream_begun_anywhere_is_the_tail_of_the_whole(count: int, epoch: int
 def test_a_change_that_is_switched_on_leaves_the_draws_of_the_others_alone() -> None:
     split = photographs(24, 6, 6, 3)
     plain = Batches(split, 4, FULL, 1)
-    # a colour change too weak to see, a mixture of one picture with nothing
+    # a colour change too weak to see
     faint = dataclasses.replace(FULL, colour=1e-9, class_weights=True)
     for place in ((0, 0), (1, 2)):
         assert (Batches(split, 4, faint, 1).batch(*place)[0] == plain.batch(*place)[0]).all()

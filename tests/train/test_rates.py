@@ -32,8 +32,8 @@ def test_the_suggestion_is_a_stable_rate_within_the_fall(best: float, noise: int
     losses = np.array(curve(best)) + np.random.default_rng(noise).normal(0, 0.02, len(RATES))
     sweep = read_sweep(RATES, losses.tolist())
     assert sweep.diverged or best > 0.2
-    assert best / 25 < sweep.suggestion < best
-    assert sweep.suggestion == sweep.lowest / 10
+    assert best / 8 < sweep.suggestion < 2 * best
+    assert sweep.suggestion == sweep.lowest / 3 and sweep.clear
     assert len(sweep.rates) == len(sweep.losses) and all(map(math.isfinite, sweep.losses))
 
 
@@ -43,6 +43,12 @@ def test_smoothing_stays_within_what_it_smooths_and_keeps_what_is_level(losses: 
     assert len(smoothed) == len(losses) and smoothed[0] == pytest.approx(losses[0])
     assert min(losses) - 1e-6 <= min(smoothed) and max(smoothed) <= max(losses) + 1e-6
     assert smooth([3.0] * 20) == pytest.approx([3.0] * 20)
+
+
+def test_a_level_loss_is_called_unclear() -> None:
+    losses = 2.3 + np.random.default_rng(0).normal(0, 0.02, len(RATES))
+    assert not read_sweep(RATES, losses.tolist()).clear
+    assert not read_sweep(RATES, sorted(losses.tolist())).clear, "it only rises"
 
 
 def test_a_loss_that_breaks_at_once_suggests_nothing() -> None:
@@ -78,5 +84,5 @@ def test_a_sweep_trains_at_every_rate_until_it_breaks(keras: Any, colours: Datas
 
 
 def test_a_sweep_becomes_json() -> None:
-    sweep = RateSweep((0.1, 0.2), (2.0, 1.0), 0.02, 0.2, False)
+    sweep = RateSweep((0.1, 0.3), (2.0, 1.0), 0.1, 0.3, False, True)
     assert RateSweep(**{k: tuple(v) if isinstance(v, list) else v for k, v in sweep.to_json().items()}) == sweep

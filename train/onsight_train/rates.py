@@ -19,7 +19,9 @@ from onsight_train.optimizer import make_optimizer
 from onsight_train.recipes import Recipe
 
 _MEMORY = 0.9  # of the smoothed loss, per batch
-_DIVERGED = 4.0  # times the lowest smoothed loss
+_DIVERGED = 2.0  # times the lowest smoothed loss
+_BELOW = 3.0  # the suggestion is the rate of the lowest loss divided by this
+_CLEAR = 0.05  # share by which the loss must have fallen
 _FEWEST = 10  # batches that a sweep can be read from
 
 
@@ -33,6 +35,8 @@ class RateSweep:
         suggestion: the learning rate to train with.
         lowest: the learning rate at which the smoothed loss was lowest.
         diverged: the loss exploded, so that rates above the last one were not tried.
+        clear: the loss fell by 5 % at least; otherwise the batches were too few for this network, and the suggestion
+            is little better than a guess.
     """
 
     rates: tuple[float, ...]
@@ -40,6 +44,7 @@ class RateSweep:
     suggestion: float
     lowest: float
     diverged: bool
+    clear: bool
 
     def to_json(self) -> dict[str, Any]:
         """The sweep as JSON values."""
@@ -105,9 +110,10 @@ def find_rate(
 def read_sweep(rates: Sequence[float], losses: Sequence[float]) -> RateSweep:
     """What the loss of every batch says about the learning rate.
 
-    The suggestion is a tenth of the rate at which the smoothed loss is lowest: there the training is about to
-    break, and the smoothing is late by some batches. The steepest slope, the other common choice, jumps about with
-    the noise of single batches.
+    The suggestion is a third of the rate at which the smoothed loss is lowest. There the training is about to break,
+    and the smoothing is late by some batches; the usual tenth is meant for a rate that is there from the first step
+    on, and recipes warm up to theirs. The steepest slope, the other common choice, jumps about with the noise of
+    single batches.
 
     Args:
         rates: learning rate of each batch, rising.
@@ -125,8 +131,16 @@ def read_sweep(rates: Sequence[float], losses: Sequence[float]) -> RateSweep:
             f"no learning rate can be suggested: the loss broke after {len(smoothed)} batches, at a rate of "
             f"{rates[len(losses) - 1]:g}; sweep from a lower one"
         )
-    lowest = rates[min(range(len(smoothed)), key=smoothed.__getitem__)]
-    return RateSweep(tuple(rates[: len(smoothed)]), tuple(smoothed), lowest / 10, lowest, diverged)
+    position = min(range(len(smoothed)), key=smoothed.__getitem__)
+    lowest = rates[position]
+    return RateSweep(
+        rates=tuple(rates[: len(smoothed)]),
+        losses=tuple(smoothed),
+        suggestion=lowest / _BELOW,
+        lowest=lowest,
+        diverged=diverged,
+        clear=smoothed[position] <= (1 - _CLEAR) * max(smoothed[:position], default=0.0),
+    )
 
 
 def smooth(losses: Sequence[float], memory: float = _MEMORY) -> list[float]:
@@ -156,12 +170,13 @@ def draw_sweep(path: Path, sweep: RateSweep, title: str = "") -> None:
     plt = load_pyplot()
     figure, axes = plt.subplots(figsize=(7, 4.6), dpi=100)
     axes.plot(sweep.rates, sweep.losses, color="#0072b2", label="training loss, smoothed")
-    axes.axvline(sweep.suggestion, color="#d55e00", ls="--", lw=1.5, label=f"suggestion: {sweep.suggestion:.2g}")
+    doubt = "" if sweep.clear else ", unclear"
+    axes.axvline(sweep.suggestion, color="#d55e00", ls="--", lw=1.5, label=f"suggestion: {sweep.suggestion:.2g}{doubt}")
     axes.axvline(sweep.lowest, color="#888888", ls=":", lw=1, label=f"lowest loss: {sweep.lowest:.2g}")
     axes.set_xscale("log")
     low, first = min(sweep.losses), sweep.losses[0]
     # what exploded would press all that matters flat
-    axes.set_ylim(low - 0.05 * first, max(1.5 * first, low + 0.1 * first))
+    axes.set_ylim(low - 0.1 * first, 1.25 * first)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")
     axes.grid(alpha=0.25)
