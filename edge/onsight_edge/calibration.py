@@ -21,7 +21,7 @@ BINS = 15
 ECE_METHOD = "top score, equal-width bins (low, high], weighted by their pictures (Guo et al. 2017)"
 _STEPS = 100
 _CLOSE = 1e-10
-_ZERO = 1e-7  # what a score of 0 counts as, as in `metrics.evaluate`'s loss
+_NOTHING = -1e4  # the logarithm of a score of 0: its power is 0 at every temperature
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +103,8 @@ def ece(scores: NDArray[np.floating], labels: NDArray[np.integer], bins: int = B
 def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """The temperature whose `calibrate` makes the scores' mean cross-entropy least.
 
-    The loss is convex in 1/T, so that a Newton iteration kept between two bounds finds the one minimum. A score of 0
-    counts as 1e-7, or as the smallest score above 0 if that is smaller.
+    The loss is convex in 1/T, so that a Newton iteration kept between two bounds finds the one minimum. Pictures whose
+    true class has a score of 0, as 8-bit outputs have it, have no say: no temperature changes a 0.
 
     Args:
         scores: (N, classes) probabilities, of pictures that the model was not trained on.
@@ -118,11 +118,13 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
         DataError: no pictures, the shapes do not fit, or a score is not a number.
     """
     _check(scores, labels)
-    wide = scores.astype(np.float64)
-    positive = wide[wide > 0]
-    logs = np.log(np.maximum(wide, min(_ZERO, positive.min() if len(positive) else _ZERO)))
+    known = scores[np.arange(len(labels)), labels] > 0
+    if not known.any():
+        return 1.0
+    wide, true_classes = scores[known].astype(np.float64), labels[known]
+    logs = np.log(wide, out=np.full(wide.shape, _NOTHING), where=wide > 0)
     logs -= logs.max(axis=1, keepdims=True)
-    true = float(logs[np.arange(len(labels)), labels].mean())
+    true = float(logs[np.arange(len(logs)), true_classes].mean())
     low, high, inverse = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE, 1.0
     for _ in range(_STEPS):
         weights = np.exp(inverse * logs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -98,7 +99,8 @@ def test_bad_calls(
 def test_a_device_needs_no_training_package(few: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('tensorflow', 'keras', 'torch', 'onnx', 'matplotlib', 'onsight_train', 'onsight_export'):\n"
+        "for name in ('tensorflow', 'keras', 'torch', 'onnx', 'matplotlib', 'jinja2'):\n    sys.modules[name] = None\n"
+        "for name in ('onsight_train', 'onsight_export'):\n"
         "    sys.modules[name] = None\n"  # importing them now fails
         f"from onsight.main import main\nmain(['val', 'default', {str(few)!r}, '--json'])"
     )
@@ -155,3 +157,86 @@ def test_reading_a_folder_shows_a_bar_on_a_terminal(tmp_path: Path) -> None:
     os.close(terminal)
     assert b"reading pets" in shown and b"100%" in shown
     assert json.loads(done.communicate()[0])["data"]["name"] == "pets" and done.returncode == 0
+
+
+def test_everything_at_once_in_every_form(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with np.load(few) as arrays:
+        changed = dict(arrays)
+    scene = cv2.resize(np.random.default_rng(3).integers(0, 256, (6, 6, 3)).astype(np.uint8), (32, 32))
+    changed["x_train"][5], changed["x_test"][4] = scene, scene[:, ::-1]
+    np.savez(few, **changed)
+    page, sheet = tmp_path / "out" / "page.html", tmp_path / "out" / "worst.png"
+    flags = (
+        "--corruptions",
+        "--duplicates",
+        "--limit",
+        "6",
+        "--worst",
+        "3",
+        "--html",
+        str(page),
+        "--sheet",
+        str(sheet),
+    )
+    assert call("val", "default", str(few), "--json", *flags) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert f"wrote {page}" in printed.err and f"wrote {sheet}" in printed.err
+    assert document["pictures"] == 6 and document["calibration"]["temperature"] == 1.0
+    assert len(document["worst"]["most_confident_mistakes"]) <= 3 and len(document["calibration"]["reliability"]) == 15
+    assert len(document["corruptions"]["by_corruption"]) == 7 and document["corruptions"]["pictures"] == 6
+    # all 30 training pictures are searched, whatever --limit takes of the test pictures
+    assert document["duplicates"]["searched"] == 30
+    assert document["made"]["versions"]["onsight"] and document["made"]["date"].endswith("Z")
+    text = page.read_text(encoding="utf-8")
+    assert document["sha256"] in text and "</html>" in text and "http" not in text
+    assert cv2.imread(str(sheet)) is not None
+    assert call("val", "default", str(few), "--corruptions", "--duplicates", "--limit", "6") == 0
+    shown = capsys.readouterr().out
+    assert "calibration error" in shown and "gaussian-noise" in shown and "have one among the 30 learnt from" in shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--html", "page.pdf"), "--html names a .html file, not page.pdf"),
+        (("--sheet", "page.jpg"), "--sheet names a .png file, not page.jpg"),
+        (("--html", "folder/x.html"), "lies in folder"),
+        (("--duplicates", "--split", "train"), "train has none beside it"),
+    ],
+)
+def test_outputs_that_cannot_be(
+    few: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(few.parent)
+    (few.parent / "folder").mkdir()
+    data = "folder" if "lies in" in words else "few.npz"
+    assert call("val", "default", data, *flags) == 2
+    said = capsys.readouterr().err
+    assert words in said and len(said.strip().splitlines()) == 1
+
+
+def test_the_page_s_package_is_asked_for_before_anything_is_measured(few: Path) -> None:
+    code = (
+        "import sys\nsys.modules['jinja2'] = None\n"
+        f"from onsight.main import main\nmain(['val', 'default', {str(few)!r}, '--html', 'page.html'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=few.parent, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.strip().splitlines() == [done.stderr.strip()] and "'onsight[plots]'" in done.stderr
+
+
+def test_a_temperature_in_the_spec_changes_scores_and_no_answer(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = Bundle.open(DEFAULT_MODEL)
+    shutil.copy(DEFAULT_MODEL / "tflite-int8.tflite", tmp_path / "model.tflite")
+    documents = {}
+    for temperature in (1.0, 3.0):
+        spec = tmp_path / f"{temperature}.json"
+        dataclasses.replace(shipped.spec, temperature=temperature).save(spec)
+        assert call("val", str(tmp_path / "model.tflite"), str(few), "--spec", str(spec), "--json") == 0
+        documents[temperature] = json.loads(capsys.readouterr().out)
+    assert documents[3.0]["confusion"] == documents[1.0]["confusion"]
+    assert documents[3.0]["calibration"]["temperature"] == 3.0
+    assert documents[3.0]["calibration"]["overconfidence"] < documents[1.0]["calibration"]["overconfidence"] - 0.1

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from onsight_edge.calibration import cross_fitted, ece, fit_temperature, reliability
 from onsight_edge.errors import DataError
-from onsight_edge.metrics import evaluate
+from onsight_edge.metrics import evaluate, picture_losses
 from onsight_edge.postprocess import calibrate, softmax
 from onsight_edge.spec import MAX_TEMPERATURE, MIN_TEMPERATURE
 
@@ -83,7 +83,19 @@ def test_bounds_for_what_is_always_right_and_what_is_never() -> None:
     scores = np.tile([[0.7, 0.3]], (10, 1))
     assert fit_temperature(scores, np.zeros(10, np.int64)) == MIN_TEMPERATURE
     assert fit_temperature(scores, np.ones(10, np.int64)) == MAX_TEMPERATURE
-    assert fit_temperature(np.zeros((3, 2)), np.zeros(3, np.int64)) > 0
+    assert fit_temperature(np.zeros((3, 2)), np.zeros(3, np.int64)) == 1
+
+
+def test_a_score_of_nought_which_no_temperature_changes_has_no_say() -> None:
+    scores, labels = drawn(2000, spread=3)
+    coarse = (np.rint(256 * scores) / 256).astype(np.float32)
+    found = fit_temperature(coarse, labels)
+
+    def loss(temperature: float) -> float:
+        return float(picture_losses(calibrate(coarse, temperature), labels).mean())
+
+    assert (coarse[np.arange(2000), labels] == 0).any()
+    assert loss(found) <= min(loss(float(at)) for at in np.geomspace(0.7, 1.5, 40)) + 1e-5
 
 
 def test_cross_fitting_mends_and_is_not_fitted_on_what_it_is_measured_on() -> None:

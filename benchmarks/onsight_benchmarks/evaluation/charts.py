@@ -11,7 +11,7 @@ import numpy as np
 
 from onsight_edge.calibration import Reliability
 
-_WIDE, _HIGH, _LEFT, _TOP = 400, 300, 44, 10  # of the reliability diagram's square and its left and upper margin
+_WIDE, _HIGH, _LEFT, _TOP = 400, 300, 62, 10  # of the reliability diagram's square and its left and upper margin
 _COUNTS = 56  # height of the counts below
 
 
@@ -22,7 +22,7 @@ def reliability_chart(before: Reliability, after: Reliability | None) -> str:
         before: of the scores as they are.
         after: of cross-fitted scores, or None.
     """
-    inner_w, inner_h = _WIDE - _LEFT - 12, _HIGH - _TOP - 34
+    inner_w, inner_h = _WIDE - _LEFT - 22, _HIGH - _TOP - 34
     bins = len(before.counts)
 
     def x(share: float) -> float:
@@ -68,7 +68,7 @@ def strength_chart(clean: float, shares: Sequence[float]) -> str:
         clean: accuracy 0..1 without the corruption.
         shares: accuracy at each strength.
     """
-    width, height, left, top, right = 220, 120, 30, 8, 42
+    width, height, left, top, right = 230, 124, 44, 8, 42
     points = [clean, *shares]
 
     def x(strength: float) -> float:
@@ -79,7 +79,7 @@ def strength_chart(clean: float, shares: Sequence[float]) -> str:
 
     parts = [
         f'<line class="grid" x1="{left}" y1="{y(share):.1f}" x2="{width - right}" y2="{y(share):.1f}"/>'
-        + _text(left - 4, y(share) + 4, f"{share:.0%}", "end")
+        + _text(left - 4, y(share) + 4, f"{100 * share:.0f} %", "end")
         for share in (0.0, 0.5, 1.0)
     ]
     parts.extend(_text(x(strength), height - 4, str(strength), "middle") for strength in range(len(points)))
@@ -90,8 +90,10 @@ def strength_chart(clean: float, shares: Sequence[float]) -> str:
     parts.extend(
         f'<circle class="dot" cx="{x(at):.1f}" cy="{y(share):.1f}" r="2.5"/>' for at, share in enumerate(points)
     )
-    parts.append(f'<text class="end" x="{width - right + 6}" y="{y(points[-1]) + 4:.1f}">{points[-1]:.0%}</text>')
-    spoken = ", ".join(f"{share:.1%}" for share in points)
+    parts.append(
+        f'<text class="end" x="{width - right + 6}" y="{y(points[-1]) + 4:.1f}">{100 * points[-1]:.0f} %</text>'
+    )
+    spoken = ", ".join(f"{100 * share:.1f} %" for share in points)
     return _svg(width, height, parts, f"Accuracy at strengths 0 to {len(points) - 1}: {spoken}")
 
 

@@ -28,12 +28,12 @@ _MATRIX_CLASSES = 30  # more make a table that nobody can read
 _CONFUSIONS, _PAIRS = 12, 12
 WORDS = {
     "defocus-blur": ("Out of focus", "every point becomes a disk"),
-    "motion-blur": ("Moved", "smeared along a line, as in too long an exposure"),
-    "gaussian-noise": ("Sensor noise", "grain that is the same everywhere"),
-    "shot-noise": ("Too little light, brightened", "photon noise"),
+    "motion-blur": ("Moved", "smeared along a line"),
+    "gaussian-noise": ("Sensor noise", "the same grain everywhere"),
+    "shot-noise": ("Photon noise", "few photons, brightened"),
     "dark": ("Underexposed", "1 to 5 stops less light"),
     "jpeg": ("JPEG", "compressed ever harder"),
-    "low-resolution": ("Few pixels", "60 to 25 % of the width and height"),
+    "low-resolution": ("Few pixels", "60 to 25 % of the width"),
 }
 
 
@@ -184,9 +184,9 @@ def _curves(report: Report) -> list[dict[str, Any]]:
 
 
 def _example(report: Report) -> int:
-    """The picture that shows corruptions best: the first with much contrast."""
-    spread = report.images[:200].reshape(min(200, len(report.images)), -1).std(axis=1)
-    return int(spread.argmax())
+    """A picture that shows corruptions well: of the first, one with much contrast, neither mostly dark nor light."""
+    pixels = report.images[:200].reshape(min(200, len(report.images)), -1).astype(np.float32)
+    return int((pixels.std(axis=1) - np.abs(pixels.mean(axis=1) - 128)).argmax())
 
 
 def _pairs(report: Report) -> list[dict[str, Any]]:
@@ -227,7 +227,7 @@ def data_uri(pixels: NDArray[np.uint8], colour: Colour) -> str:
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _points(share: float) -> str:
