@@ -201,6 +201,8 @@ def _objections(run: RunFacts, correct: int, data: Mapping[str, Any]) -> tuple[s
         reasons.append(f"at most {data['limit']} pictures a split were used")
     if run.interrupted:
         reasons.append(f"the training was interrupted in epoch {run.done} of {run.planned}")
+    if diverged := run.metrics["epochs"].get("diverged"):
+        reasons.append(f"the training diverged: {diverged}")
     return tuple(reasons)
 
 

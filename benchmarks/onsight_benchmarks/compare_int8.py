@@ -153,9 +153,8 @@ def known_macs(run: RunFacts, count: bool) -> int | None:
         pass
     if not count:
         return None
-    from onsight_train.macs import count_macs
-
     from onsight_train.evaluate import open_run
+    from onsight_train.macs import count_macs
 
     macs: int | None = count_macs(open_run(run.folder)[0])
     if macs is not None:

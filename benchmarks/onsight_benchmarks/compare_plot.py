@@ -97,7 +97,9 @@ def draw_comparison(path: Path, comparison: Comparison) -> None:
         _draw_curves([figure.add_subplot(grid[rows, 2 * i : 2 * i + 2]) for i in range(3)], ranking)
         _draw_foot(figure.add_subplot(grid[rows + 1, :]), drawn[0][0].get_legend_handles_labels(), _caption(comparison))
         count = f"{len(ranking.runs)} run{'s' * (len(ranking.runs) != 1)}"
-        figure.suptitle(f"{ranking.dataset}: {count}, {ranking.pictures:,} test pictures", fontsize=13, color=_INK)
+        figure.suptitle(
+            f"{_literal(ranking.dataset)}: {count}, {ranking.pictures:,} test pictures", fontsize=13, color=_INK
+        )
         figure.canvas.draw()
         figure.set_layout_engine("none")  # names must not move the axes that they are placed in
         for axes, points, front in drawn:
@@ -127,7 +129,7 @@ def _draw_panel(axes: Any, panel: _Panel, ranking: Ranking) -> tuple[_Points, li
         style = _style(index)
         bars = ([[0.0], [0.0]], math.nan, math.nan) if cost is None else ([[share - low], [high - share]], cost, share)
         axes.errorbar(
-            bars[1], bars[2], yerr=bars[0], label=run.label, color=style[0], marker=style[1], ms=8, lw=0,
+            bars[1], bars[2], yerr=bars[0], label=_literal(run.label), color=style[0], marker=style[1], ms=8, lw=0,
             elinewidth=1.4, capsize=3, mec="white", mew=0.8, zorder=3,
         )  # fmt: skip
         if cost is not None:
@@ -164,7 +166,7 @@ def _name_points(
         for (x0, y0), (x1, y1) in itertools.pairwise(corners)
     ]
     for index, (x, y, low, high) in points.items():
-        label = textwrap.shorten(ranking.runs[index].label, 34, placeholder="…")
+        label = _literal(textwrap.shorten(ranking.runs[index].label, 34, placeholder="…"))
         texts.append(axes.annotate(label, (x, y), fontsize=9, color=_style(index)[0], zorder=4))
         extent = texts[-1].get_window_extent(renderer)
         sizes.append((extent.width, extent.height))
@@ -231,6 +233,11 @@ def _plain(axes: Any) -> None:
     axes.tick_params(colors="#555555")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _literal(name: str) -> str:
+    """A name as matplotlib shows it letter by letter: $ begins a formula, and a leading _ hides a label."""
+    return (" " + name if name.startswith("_") else name).replace("$", r"\$")
 
 
 def _float(value: int | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from onsight_benchmarks.run_curves import Curves, read_curves
 from onsight_edge.bundle import MANIFEST
 from onsight_edge.datasets import NAMED
 from onsight_edge.errors import ModelError
@@ -19,24 +19,6 @@ from onsight_edge.metrics import wilson
 T = TypeVar("T")
 
 PARTIAL = ".partial"  # what onsight_train.run calls the folder of a training that has not ended
-_CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """Columns of history.csv, a value an epoch.
-
-    Attributes:
-        epoch: counted from 1.
-        loss, accuracy: of the training batches while they were learned, as the recipe changed them.
-        val_loss, val_accuracy: of the validation part at the end of the epoch.
-    """
-
-    epoch: tuple[int, ...]
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    val_loss: tuple[float, ...]
-    val_accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +185,7 @@ def read_run(folder: Path) -> RunFacts:
             data.get("resize"),
         ),
         model_sha256=digest,
-        curves=_curves(folder / "history.csv"),
+        curves=read_curves(folder / "history.csv"),
         metrics=metrics,
     )
 
@@ -221,7 +203,7 @@ def same_test(a: RunFacts, b: RunFacts) -> bool:
 
 
 def group_runs(runs: Sequence[RunFacts]) -> list[list[RunFacts]]:
-    """Runs by test part: the largest group first, else in the order given."""
+    """Runs by test part, each the same as that of every other in its group: the largest first, else as given."""
     groups: list[list[RunFacts]] = []
     for run in runs:
         for group in groups:
@@ -252,17 +234,3 @@ def _take(value: Any, where: Path, dotted: str, kind: type[T]) -> T:
     if not right or (isinstance(value, bool) and kind is not bool) or (kind is float and not math.isfinite(value)):
         raise ModelError(f"{where}: {dotted} should be {kind.__name__}, found {str(value)[:40]!r}")
     return kind(value)  # type: ignore[call-arg]
-
-
-def _curves(path: Path) -> Curves:
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            rows = [[float(row[column]) for column in _CURVES] for row in csv.DictReader(lines)]
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ModelError(f"{path} is damaged: expected the columns {', '.join(_CURVES)} ({error})") from error
-    if not rows:
-        raise ModelError(f"{path} holds no epoch")
-    epoch, loss, accuracy, val_loss, val_accuracy = (tuple(column) for column in zip(*rows, strict=True))
-    return Curves(tuple(int(e) for e in epoch), loss, accuracy, val_loss, val_accuracy)
