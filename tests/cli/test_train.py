@@ -137,6 +137,92 @@ def test_ctrl_c_while_the_end_is_written(
         assert "onsight: interrupted; the best model until then is in run.partial" in shown.err
 
 
+def test_a_loss_that_becomes_no_number_leaves_the_best_weights(
+    shades: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One step an epoch: the first has a learning rate of 0, the second one that no weight survives."""
+    pytest.importorskip("tensorflow")
+    explode = ("--recipe", "standard", "--lr", "1e30", "--epochs", "10", "--batch", "1000", "--out", "run")
+    assert call("train", str(shades), *explode) == 1
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if line.startswith("onsight: ")]
+    assert (
+        len(lines) == 1 and "the loss became nan in epoch 2; try a lower --lr than 1e+30 or --clip-norm 1" in lines[0]
+    )
+    assert "the weights of epoch 1 are kept in run" in lines[0]
+    assert names("run") == FILES and not Path("run.partial").exists()
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    assert metrics["epochs"] == {
+        "planned": 10, "done": 1, "kept": 1, "stopped_early": False, "interrupted": False, "diverged": "nan",
+    }  # fmt: skip
+    assert 0 < metrics["test"]["loss"] < 100
+
+
+def test_every_flag_reaches_the_recipe_and_a_student_learns(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    assert call("train", str(shades), "--epochs", "1", "--out", "teacher") == 0
+    capsys.readouterr()
+    flags = {
+        "batch": 9, "lr": 0.002, "weight_decay": 0.001, "clip_norm": 2.0, "ema": 0.9, "label_smoothing": 0.1,
+        "dropout": 0.2, "pad": 2, "colour": 0.4, "cutout": 3, "mixup": 0.3, "cutmix": 0.6, "distill": 0.5,
+        "temperature": 3.0,
+    }  # fmt: skip
+    given = [text for name, value in flags.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    more = ("--teacher", "teacher", "--class-weights", "--flip", "--epochs", "1", "--out", "run")
+    logs = ("--events", "events.jsonl", "--tensorboard", "--json")
+    assert call("train", str(shades), *given, *more, *logs) == 0
+    printed = json.loads(capsys.readouterr().out)
+    expected = {**flags, "class_weights": True, "flip": True, "mixed_precision": False, "epochs": 1}
+    assert {name: printed["recipe"][name] for name in expected} == expected
+    assert printed["teacher"] == str(Path("teacher").resolve()) and printed["macs"] > 0
+    assert printed["left_out"] == 0 and printed["temperature"] == 1.0, "6 pictures fit no temperature"
+    lines = [json.loads(line)["event"] for line in Path("events.jsonl").read_text().splitlines()]
+    assert lines == ["begin", "epoch", "checkpoint", "end"]
+    assert names("tensorboard/run") == {"train", "validation"}
+
+
+def test_a_temperature_is_fitted_where_validation_is_large_enough(
+    shades: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorflow")
+    random = np.random.default_rng(1)
+    images, labels = random.integers(0, 256, (240, 12, 12, 3)).astype(np.uint8), np.arange(240) % 2
+    np.savez("noise.npz", x_train=images, y_train=labels, x_test=images[:50], y_test=labels[:50])
+    assert call("train", "noise.npz", "--epochs", "4", "--validation", "0.5", "--lr", "0.005", "--json") == 0
+    metrics = json.loads(capsys.readouterr().out)
+    spec = json.loads(Path("runs/seed-cnn-noise/spec.json").read_text())
+    assert spec["temperature"] == metrics["temperature"] > 1.2, "what was learnt by heart is too sure of itself"
+    # nobody can know better than one half
+    assert metrics["validation"]["loss"] < 0.75 and 0 <= metrics["ece"] <= 1
+
+
+def test_events_on_stdout_leave_it_to_them(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    assert call("train", str(shades), "--epochs", "1", "--out", "run", "--events", "-") == 0
+    shown = capsys.readouterr()
+    events = [json.loads(line) for line in shown.out.splitlines()]
+    assert events[-1]["event"] == "end" and events[-1]["status"] == "done" and events[-1]["kept"] == 1
+    assert "test accuracy" in shown.err
+
+
+def test_learning_rates_are_tried_without_training(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    assert call("train", str(shades), "--find-lr", "--json") == 0
+    sweep = json.loads(capsys.readouterr().out)
+    assert 1e-5 < sweep["suggestion"] < 1 and Path(sweep["plot"]).stat().st_size > 5000
+    assert names("runs") == {"seed-cnn-shades-lr"}
+
+
+def test_one_network_that_fails_does_not_stop_the_others(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    small = ("--imgsz", "8", "--epochs", "1", "--limit", "40")
+    assert call("train", str(shades), "--arch", "seed-cnn,resnet8", *small, "--out", "both", "--json") == 1
+    shown = capsys.readouterr()
+    assert "onsight: seed-cnn: seed-cnn needs pictures of at least 10x10 pixels" in shown.err
+    assert names("both") == {"resnet8", "comparison.png"} and names("both/resnet8") >= FILES
+    assert "resnet8" in json.dumps(json.loads(shown.out))
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -146,6 +232,14 @@ def test_ctrl_c_while_the_end_is_written(
         (("--epochs", "0"), 2, "--epochs"),
         (("--imgsz", "big"), 2, "--imgsz must be"),
         (("--out", "."), 1, "exists already"),
+        (("--arch", "seed-cnn,seed-cnn"), 2, "names a network twice"),
+        (("--arch", "seed-cnn,resnet80"), 1, "unknown arch 'resnet80'"),
+        (("--distill", "0.5"), 2, "--distill needs a --teacher"),
+        (("--teacher", "nobody"), 1, "cannot read the teacher's"),
+        (("--events", "-", "--json"), 2, "both write to stdout"),
+        (("--find-lr", "--resume", "x"), 2, "leave --resume out"),
+        (("--find-lr", "--arch", "seed-cnn,resnet8"), 2, "one --arch at a time"),
+        (("--mixup", "-1"), 2, "--mixup"),
         (("--out", "shades.npz/run"), 1, "cannot write shades.npz/run: Not a directory"),
         (("--imgsz", "8"), 1, "at least 10x10 pixels, these are 8x8"),
     ],

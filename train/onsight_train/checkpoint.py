@@ -92,9 +92,7 @@ class Checkpoints:
         for path in (self._folder / name for name in NAMES if (self._folder / name).exists()):
             try:
                 found.append(_unpacked(path, self._plan))
-            except OSError as error:
-                damages.append(f"{path} cannot be read ({error.strerror})")
-            except IntegrityError as error:
+            except IntegrityError as error:  # noqa: PERF203
                 damages.append(str(error))
         if not found:
             if damages:
@@ -131,7 +129,10 @@ def _packed(checkpoint: Checkpoint, plan: str, count: int) -> bytes:
 
 
 def _unpacked(path: Path, plan: str) -> tuple[int, Checkpoint]:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"{path} cannot be read ({error.strerror})") from error
     head, _, rest = data.partition(b"\n")
     digest, _, body = rest.partition(b"\n")
     if head.startswith(_MAGIC) and head != _MAGIC + _FORMAT and len(head) < 40:

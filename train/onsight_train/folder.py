@@ -1,4 +1,4 @@
-"""The folder of a run while it is written: `NAME.partial`, held by one process, and never thrown away with work in it."""
+"""The folder of a run while it is written: `NAME.partial`, held by one process, kept while there is work in it."""
 
 from __future__ import annotations
 

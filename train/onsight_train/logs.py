@@ -30,10 +30,10 @@ class Watchers:
         for watcher in self._watchers:
             watcher.epoch(row)
 
-    def saved(self, epoch: int, index: int) -> None:
+    def saved(self, epoch: int, index: int, seconds: float) -> None:
         """See `Watcher.saved`."""
         for watcher in self._watchers:
-            watcher.saved(epoch, index)
+            watcher.saved(epoch, index, seconds)
 
 
 class EventLines:
@@ -68,9 +68,9 @@ class EventLines:
         """See `Watcher.epoch`."""
         self.write("epoch", **row.to_json())
 
-    def saved(self, epoch: int, index: int) -> None:
+    def saved(self, epoch: int, index: int, seconds: float) -> None:
         """See `Watcher.saved`; here the epoch counts from 1, as in the other lines."""
-        self.write("checkpoint", epoch=epoch + 1, step=index)
+        self.write("checkpoint", epoch=epoch + 1, step=index, seconds=round(seconds, 6))
 
 
 class TensorBoard:
@@ -95,7 +95,7 @@ class TensorBoard:
         self._train.scalars(row.epoch - 1, learnt)
         self._validation.scalars(row.epoch - 1, {"epoch_loss": row.val_loss, "epoch_accuracy": row.val_accuracy})
 
-    def saved(self, epoch: int, index: int) -> None:
+    def saved(self, epoch: int, index: int, seconds: float) -> None:
         """Nothing is logged for a checkpoint."""
 
     def close(self) -> None:

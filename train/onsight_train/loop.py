@@ -38,8 +38,8 @@ class Watcher(Protocol):
     def epoch(self, row: Epoch) -> None:
         """An epoch is done, or was ended by a signal."""
 
-    def saved(self, epoch: int, index: int) -> None:
-        """A checkpoint lies on the disk; batch `index` of epoch `epoch` comes next (both from 0)."""
+    def saved(self, epoch: int, index: int, seconds: float) -> None:
+        """A checkpoint is on the disk, which took `seconds`; batch `index` of epoch `epoch` comes next (both from 0)."""
 
 
 class Keeper(Protocol):
@@ -239,6 +239,7 @@ class Loop:
 
     def _save(self) -> None:
         assert self._keeper
+        began = time.monotonic()
         arrays = {**state.numbered("state", state.take(self.model)), **state.numbered("best", self.best)}
         if self._average:
             arrays |= {f"average/{name}": value for name, value in self._average.state().items()}
@@ -256,4 +257,4 @@ class Loop:
             )
         )
         if self._watcher:
-            self._watcher.saved(self.epoch, self._index)
+            self._watcher.saved(self.epoch, self._index, time.monotonic() - began)

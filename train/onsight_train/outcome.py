@@ -23,6 +23,7 @@ from onsight_train.diagnose import Diagnosis
 from onsight_train.evaluate import predict_scores
 from onsight_train.fit import Fitted
 from onsight_train.frameworks import load_keras
+from onsight_train.macs import count_macs
 from onsight_train.plan import Plan
 
 SCHEMA = 1
@@ -103,6 +104,7 @@ def metrics_json(
         "diagnosis": {"kind": diagnosis.kind, "sentence": diagnosis.sentence},
         "arch": plan.arch.name,
         "parameters": int(model.count_params()),
+        "macs": count_macs(model),
         "dropout": plan.recipe.dropout,
         "recipe": plan.recipe.to_json(),
         "teacher": None if plan.teacher is None else str(plan.teacher),

@@ -130,7 +130,7 @@ class Planned:
             value = json.loads(path.read_text(encoding="utf-8"))
             if value["schema"] != SCHEMA:
                 raise ModelError(
-                    f"{path}: schema {value['schema']!r} is not {SCHEMA}: go on with the onsight that began the training"
+                    f"{path}: schema {value['schema']!r} is not {SCHEMA}: go on with the onsight it began with"
                 )
             return cls(Plan.from_json(value["plan"]), value["data"], value["teacher_sha256"], value["versions"])
         except OSError as error:

@@ -73,5 +73,5 @@ class TrainingProgress:
             highlight=False,
         )
 
-    def saved(self, epoch: int, index: int) -> None:
+    def saved(self, epoch: int, index: int, seconds: float) -> None:
         """Nothing is said of a checkpoint."""

@@ -97,7 +97,8 @@ def train_run(
         plan: all else that decides it.
         folder: must not exist yet.
         watcher: told how far it is.
-        every_s: seconds between checkpoints within an epoch, more where they are slow to write.
+        every_s: seconds between checkpoints within an epoch, more where they are slow to write; 0 writes one after
+            every batch.
     Raises:
         OnsightError: the folder cannot be written (checked first), or the training diverged in its first epoch.
     """
@@ -134,7 +135,7 @@ def remains(run: Path) -> Iterator[Remains]:
             _tidy(folder)  # killed between its name and its tidying
             raise OnsightError(f"{folder} is a finished run: nothing is left to train")
         raise ModelError(f"no training to go on with: there is no folder {partial}")
-    with folders.held(partial), folders.telling(partial):
+    with folders.held(partial):
         if not (partial / PLAN).exists():
             raise ModelError(
                 f"{partial} has no {PLAN}: another onsight began it, or it was killed before it began; remove it"
@@ -144,7 +145,10 @@ def remains(run: Path) -> Iterator[Remains]:
         try:
             checkpoint, damages = checkpoints.read()
         except IntegrityError as error:
-            raise IntegrityError(f"{error}: nothing is left to go on from; remove {partial} and train again") from error
+            best = f"the best model until then is in {partial}, " if (partial / folders.MODEL).exists() else ""
+            raise IntegrityError(
+                f"{error}: there is nothing to go on from; {best}train again under another name, or remove {partial}"
+            ) from error
         folders.clean(partial)
         notes = [f"{damage}: going on from the checkpoint before it" for damage in damages]
         if checkpoint is None:
@@ -176,7 +180,8 @@ def resume_run(left: Remains, dataset: Dataset, watcher: Watcher | None = None, 
     if begun != now:
         raise ModelError(f"{left.folder} was begun on {begun}, this is {now}: set KERAS_BACKEND={begun}")
     load_pyplot()
-    return _carry_through(dataset, left.planned, left.folder, left.checkpoints, left.checkpoint, watcher, every_s)
+    with folders.telling(partial_folder(left.folder)):
+        return _carry_through(dataset, left.planned, left.folder, left.checkpoints, left.checkpoint, watcher, every_s)
 
 
 def changed_versions(planned: Planned) -> str | None:
@@ -294,5 +299,5 @@ class _Keeper:
         began = time.monotonic()
         self._checkpoints.write(checkpoint)
         now = time.monotonic()
-        # where a card or a large network makes it slow, less often
-        self._next = now + max(self._every_s, (now - began) / SHARE)
+        # where a card or a large network makes it slow, less often; 0 asks for one after every batch all the same
+        self._next = now + (max(self._every_s, (now - began) / SHARE) if self._every_s else 0.0)
