@@ -211,7 +211,7 @@ def _caption(comparison: Comparison) -> str:
         cpu = comparison.device.cpu or comparison.device.machine
         said += (
             f" Latency: median of {measured.calls} calls in turns, one thread, {measured.backend}, {cpu}"
-            + "".join(f"; {why}" for why in measured.objections)
+            + "".join(f"; not valid: {why}" for why in measured.objections)
             + "."
         )
     return said + " Training accuracy: on the pictures as the recipe changed them, so the curves' gap may be negative."
