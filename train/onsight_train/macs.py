@@ -94,7 +94,7 @@ def _follow(graph: Any, inputs: Any, prefix: str, costs: list[LayerCost], seen: 
     def watched(operation: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             inner = _functional(operation) if isinstance(operation, keras.Model) else None
-            if inner is not None and not kwargs and len(args) == 1:
+            if inner is not None and args:
                 return _follow(inner, args[0], f"{prefix}{operation.name}/", costs, seen)
             outputs = operation.compute_output_spec(*args, **kwargs)
             if not isinstance(operation, keras.layers.InputLayer):
