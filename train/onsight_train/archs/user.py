@@ -36,8 +36,9 @@ def find_user_arch(name: str) -> Architecture:
         MissingExtraError: Keras is not installed.
     """
     module_name, _, function_name = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
-        hint = " (the module's name, no file name)" if module_name.endswith(".py") or "/" in module_name else ""
+    a_file = module_name.endswith(".py") or "/" in module_name
+    if a_file or not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
+        hint = " (the module's name, no file name)" if a_file else ""
         raise ModelError(f"arch {name!r} must be module:function, such as nets:build{hint}")
     load_keras()  # before the module may import it, so that it starts with our settings
     folder = str(Path.cwd())
@@ -152,8 +153,9 @@ def _strangers(model: Any) -> Iterator[str]:
         if isinstance(value, dict):
             module, name = value.get("module"), value.get("class_name")
             if isinstance(module, str) and name == "function":
-                if module != "builtins":
-                    yield f"the function {module}.{value.get('config')}"
+                # Keras writes no module for functions, and looks for their names among its own
+                if not hasattr(load_keras().activations, str(value.get("config"))):
+                    yield f"the function {value.get('config')}"
             elif name == "__lambda__":
                 yield "a lambda"
             elif "class_name" in value and "registered_name" in value and not _is_keras(module):
