@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onsight.main import main
@@ -15,9 +16,9 @@ pytest.importorskip("tensorflow")
 DOCS = Path(__file__).parents[2] / "docs" / "architectures.md"
 
 
-def call(*arguments: str) -> int:
+def call(*arguments: str, verb: str = "archs") -> int:
     with pytest.raises(SystemExit) as ended:
-        main(["archs", *arguments])
+        main([verb, *arguments])
     return int(ended.value.code or 0)
 
 
@@ -95,3 +96,21 @@ def test_one_line_about_what_is_wrong(
     assert call(*arguments) == status
     captured = capsys.readouterr()
     assert message in captured.err and "Traceback" not in captured.err and captured.out == ""
+
+
+@pytest.mark.slow
+def test_mobilenetv2_becomes_a_full_integer_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (96, 24, 24, 3), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", images=images, labels=np.arange(96) % 3)
+    run, bundle = tmp_path / "run", tmp_path / "run.bundle"
+    train = [str(tmp_path / "noise.npz"), "--arch", "mobilenetv2-0.35", "--epochs", "1", "--out", str(run)]
+    assert call(*train, verb="train") == 0
+    export = [str(run), "--quant", "tflite-int8", "--max-drop", "100", "--out", str(bundle)]
+    assert call(*export, verb="export") == 0
+    capsys.readouterr()
+    interpreter = Interpreter(model_content=next(bundle.glob("*.tflite")).read_bytes(), num_threads=1)
+    interpreter.allocate_tensors()
+    assert not [tensor["name"] for tensor in interpreter.get_tensor_details() if tensor["dtype"] == np.float32]
