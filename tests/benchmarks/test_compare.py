@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_benchmarks.accuracy_record import publishable, record_name
@@ -207,6 +207,7 @@ def test_labels_of_two_folders_with_one_name(make: Make) -> None:
 costs = st.lists(st.tuples(st.none() | st.integers(0, 5), st.integers(0, 5)), max_size=12)
 
 
+@settings(deadline=None)
 @given(costs)
 def test_the_front_is_what_nothing_beats(points: list[tuple[int | None, int]]) -> None:
     front = pareto([cost for cost, _ in points], [float(gain) for _, gain in points])
@@ -221,6 +222,7 @@ def test_the_front_is_what_nothing_beats(points: list[tuple[int | None, int]]) -
     assert [points[i][0] for i in front] == sorted(points[i][0] for i in front if points[i][0] is not None)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000), st.data())
 def test_intervals_hold_what_was_counted(total: int, data: st.DataObject) -> None:
     a, b = data.draw(st.integers(0, total)), data.draw(st.integers(0, total))
@@ -283,6 +285,7 @@ def test_advice_names_over_and_underfitting_and_what_helps() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 500)), min_size=1, max_size=10, unique=True))
 def test_names_stay_apart_where_there_is_room(points: list[tuple[int, int]]) -> None:
     spread = [(150.0 + x, 150.0 + 25 * y) for x, y in points]  # as high as a name, or at the same height

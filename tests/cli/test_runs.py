@@ -28,7 +28,7 @@ def call(*arguments: str) -> int:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `runs/seed-cnn`, `runs/resnet8` and a training that was killed, all on one small set."""
+    """A folder with `runs/longer`, `runs/brief` and a training that was killed, all on one small set."""
     pytest.importorskip("tensorflow")
     from onsight_edge.datasets import load_dataset
     from onsight_train.archs import find_arch
@@ -47,9 +47,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (x_train, y_train), (x_test, y_test) = part(90), part(60)
     np.savez(place / "tints.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     dataset = load_dataset(str(place / "tints.npz"))
-    for name, epochs in (("seed-cnn", 3), ("resnet8", 1)):
-        command = ("onsight", "train", str(place / "tints.npz"), "--arch", name)
-        plan = Plan(find_arch(name), Recipe("quick", epochs=epochs, batch=16, lr=3e-3), name=name, command=command)
+    for name, epochs in (("longer", 3), ("brief", 1)):
+        command = ("onsight", "train", str(place / "tints.npz"), "--out", str(place / "runs" / name))
+        recipe = Recipe(name, epochs=epochs, batch=16, lr=3e-3)
+        plan = Plan(find_arch("seed-cnn"), recipe, name=name, command=command)
         train_run(dataset, plan, place / "runs" / name)
     (place / "runs" / "later.partial").mkdir()
     return place
@@ -70,15 +71,15 @@ def test_a_table_a_plot_and_a_record(here: Path, capsys: pytest.CaptureFixture[s
     before = files(here / "runs")
     assert call("--iterations", "10", "--plot", "plots/all.png", "--record", "records") == 0
     shown = capsys.readouterr().out
-    assert "seed-cnn" in shown and "resnet8" in shown and "tints, 60 test pictures" in shown
+    assert "longer" in shown and "brief" in shown and "tints, 60 test pictures" in shown
     assert "left out: runs/later.partial: still training, or killed: not finished" in shown
     assert (here / "plots" / "all.png").stat().st_size > 20_000
     assert files(here / "runs") == before, "run folders stay as they are"
-    for arch in ("seed-cnn", "resnet8"):
-        path = here / "records" / f"{arch}-quick.json"
+    for name in ("longer", "brief"):
+        path = here / "records" / f"seed-cnn-{name}.json"
         record = AccuracyRecord.load(path)
-        metrics = json.loads((here / "runs" / arch / "metrics.json").read_text())
-        assert (record.name, record.training.arch, record.data.pictures) == (arch, arch, 60)
+        metrics = json.loads((here / "runs" / name / "metrics.json").read_text())
+        assert (record.name, record.recipe, record.data.pictures) == (name, name, 60)
         assert record.float32.correct == metrics["test"]["correct"] and record.valid
         assert record.float32.macs and record.training.command[2] == "tints.npz"
         assert [one.variant for one in record.int8] == ["tflite-int8", "onnx-int8"]
@@ -91,7 +92,7 @@ def test_a_table_a_plot_and_a_record(here: Path, capsys: pytest.CaptureFixture[s
     hidden = here / "tints.npz"
     kept = hidden.rename(here / "away.npz")
     try:
-        assert call("runs/resnet8", "runs/seed-cnn", "--iterations", "10", "--json") == 0
+        assert call("runs/brief", "runs/longer", "--iterations", "10", "--json") == 0
     finally:
         kept.rename(hidden)
     printed = capsys.readouterr()
@@ -107,7 +108,7 @@ def test_a_table_a_plot_and_a_record(here: Path, capsys: pytest.CaptureFixture[s
 def test_a_run_whose_data_is_gone_keeps_its_place(
     here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    orphan = shutil.copytree("runs/seed-cnn", tmp_path / "orphan")
+    orphan = shutil.copytree("runs/longer", tmp_path / "orphan")
     for name in ("data.json", "metrics.json"):
         path = orphan / name
         path.write_text(path.read_text().replace("tints.npz", "lost.npz"))
@@ -129,10 +130,10 @@ def test_no_measure_asks_for_nothing(here: Path, capsys: pytest.CaptureFixture[s
     ("arguments", "status", "says"),
     [
         (["runs/nothing"], 1, "is not there"),
-        (["runs/seed-cnn", "tints.npz"], 1, "is a file"),
+        (["runs/longer", "tints.npz"], 1, "is a file"),
         (["runs/later.partial"], 1, "no finished run to compare"),
         (["--plot", "plot.pdf"], 2, "--plot must name a .png or .svg file"),
-        (["runs/seed-cnn", "--plot", "runs/seed-cnn/all.png"], 2, "which is read here"),
+        (["runs/longer", "--plot", "runs/longer/all.png"], 2, "which is read here"),
         (["--no-measure", "--record", "x"], 2, "choose one"),
         (["--record", "tints.npz/records"], 1, "cannot write"),
         (["--iterations", "0"], 2, "--iterations"),
@@ -158,8 +159,8 @@ def test_without_runs_one_line_says_so(
 
 
 def test_two_runs_of_one_record_are_refused(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    again = shutil.copytree("runs/seed-cnn", tmp_path / "again")
-    assert call("runs/seed-cnn", str(again), "--record", str(tmp_path / "records")) == 2
+    again = shutil.copytree("runs/longer", tmp_path / "again")
+    assert call("runs/longer", str(again), "--record", str(tmp_path / "records")) == 2
     assert "would both be recorded" in capsys.readouterr().err
     assert not (tmp_path / "records").exists()
 
@@ -219,7 +220,7 @@ def test_the_tables_cost_no_number(here: Path, width: int) -> None:
     from onsight.comparison import comparison_tables
     from onsight_benchmarks.compare import compare_runs
 
-    (ranking,) = compare_runs([here / "runs" / "seed-cnn", here / "runs" / "resnet8"], measure=False).rankings
+    (ranking,) = compare_runs([here / "runs" / "longer", here / "runs" / "brief"], measure=False).rankings
     console = Console(width=width, record=True, file=io.StringIO())
     tables = comparison_tables(ranking, width)
     console.print(*tables)
