@@ -213,6 +213,15 @@ def test_learning_rates_are_tried_without_training(shades: Path, capsys: pytest.
     assert names("runs") == {"seed-cnn-shades-lr"}
 
 
+def test_networks_that_fail_each_have_their_line(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    assert call("train", str(shades), "--arch", "seed-cnn,resnet8", "--imgsz", "3", "--out", "both") == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("onsight: ")]
+    assert [line.split(": ")[1] for line in lines] == ["seed-cnn", "resnet8"]
+    assert names(".") == {"shades.npz"}
+
+
+@pytest.mark.slow  # it measures the int8 file's latency
 def test_one_network_that_fails_does_not_stop_the_others(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorflow")
     small = ("--imgsz", "8", "--epochs", "1", "--limit", "40")

@@ -39,7 +39,7 @@ class Watcher(Protocol):
         """An epoch is done, or was ended by a signal."""
 
     def saved(self, epoch: int, index: int, seconds: float) -> None:
-        """A checkpoint is on the disk, which took `seconds`; batch `index` of epoch `epoch` comes next (both from 0)."""
+        """A checkpoint is written, which took `seconds`; batch `index` of epoch `epoch` comes next (both from 0)."""
 
 
 class Keeper(Protocol):
