@@ -176,6 +176,7 @@ class Loop:
         """The rest of an epoch's batches, or one at least until `stop` is set."""
         while self._index < self._batches.per_epoch and not (stop.is_set() and self._seen):
             images, targets = next(batches)
+            self.model.reset_metrics()  # older Keras (3.12, say) goes on averaging over batches
             logs = self.model.train_on_batch(images, targets, return_dict=True)
             loss = float(logs["loss"])
             if not math.isfinite(loss):

@@ -18,7 +18,7 @@ def variables(model: Any) -> list[Any]:
     """The Keras variables that a step changes, each once, in an order that the network alone decides.
 
     Weights, batch norm's averages, the random states of dropout layers, and all that the optimizer keeps, its step
-    count included. The compiled metrics are not among them: `train_on_batch` empties them before every batch.
+    count included. The compiled metrics are not among them: the loop empties them before every batch.
 
     Args:
         model: compiled, its optimizer built.
