@@ -76,6 +76,7 @@ def test_the_calibration_error_s_interval_holds_a_real_error() -> None:
     assert low < ece(sure, labels) < high and high - low < 0.06
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 50), st.integers(0, 100))
 def test_worst_pictures_are_the_worst(count: int, wanted: int, seed: int) -> None:
     scores, labels = drawn(count, seed)

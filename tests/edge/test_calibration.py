@@ -43,6 +43,7 @@ def test_the_error_is_the_weighted_gap() -> None:
     assert found.to_json()[8] == {"low": 0.8, "high": 0.9, "pictures": 6, "confidence": 0.9, "accuracy": 0.5}
 
 
+@settings(deadline=None)
 @given(SCORES, LABELS, st.integers(1, 30))
 def test_every_picture_lands_in_a_bin_and_order_does_not_matter(
     scores: np.ndarray,  # type: ignore[type-arg]
@@ -112,6 +113,7 @@ def test_cross_fitting_mends_and_is_not_fitted_on_what_it_is_measured_on() -> No
     assert (again[order[:2000]] == mended[order[:2000]]).all() and (again[order[2000:]] != mended[order[2000:]]).any()
 
 
+@settings(deadline=None)
 @given(SCORES, TEMPERATURES)
 def test_calibrating_gives_probabilities_and_keeps_the_best_class(scores: np.ndarray, temperature: float) -> None:  # type: ignore[type-arg]
     found = calibrate(scores, temperature)
@@ -121,6 +123,7 @@ def test_calibrating_gives_probabilities_and_keeps_the_best_class(scores: np.nda
         np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
+@settings(deadline=None)
 @given(TEMPERATURES, st.integers(0, 3), st.integers(1, 3))
 def test_scores_that_float32_hardly_tells_apart_keep_their_order(temperature: float, first: int, step: int) -> None:
     scores = np.full((1, 4), 0.25, np.float32)

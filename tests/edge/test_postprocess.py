@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,6 +18,7 @@ def spec(output: str = "probabilities", threshold: float = 0.0, temperature: flo
     return ModelSpec("t", CLASSES, (32, 32), output=output, threshold=threshold, temperature=temperature)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.int16, (3, 10), elements=st.integers(0, 255)), st.sampled_from(["uint8", "int8"]))
 def test_quantized_scores_are_the_formula(stored: np.ndarray, dtype: str) -> None:  # type: ignore[type-arg]
     output = stored.astype(np.uint8).view(dtype)
@@ -27,6 +28,7 @@ def test_quantized_scores_are_the_formula(stored: np.ndarray, dtype: str) -> Non
     assert scores.dtype == np.float32
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.int16, (3, 10), elements=st.integers(0, 255)),
     st.sampled_from(["uint8", "int8"]),
@@ -70,6 +72,7 @@ def test_below_the_threshold_it_is_unknown() -> None:
     assert prediction.rejected and prediction.label == "unknown"
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.float32, (4, 10), elements=st.floats(-1e4, 1e4, width=32)))
 def test_softmax_is_a_distribution_that_keeps_the_order(logits: np.ndarray) -> None:  # type: ignore[type-arg]
     scores = softmax(logits)

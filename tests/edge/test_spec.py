@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_edge.errors import ModelError
@@ -32,6 +32,7 @@ def specs(draw: st.DrawFn) -> ModelSpec:
     )
 
 
+@settings(deadline=None)
 @given(specs())
 def test_json_gives_it_back(spec: ModelSpec) -> None:
     again = ModelSpec.from_json(json.loads(json.dumps(spec.to_json())))

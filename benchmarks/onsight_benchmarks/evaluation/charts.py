@@ -35,15 +35,16 @@ def reliability_chart(before: Reliability, after: Reliability | None) -> str:
     for place in range(bins):
         if not before.counts[place]:
             continue
+        few = " few" if before.counts[place] < _few(before) else ""
         left, right = x(before.edges[place]) + 1, x(before.edges[place + 1]) - 1
         right_share, said = float(before.accuracy[place]), float(before.confidence[place])
         high, low = max(right_share, said), min(right_share, said)
         kind = "over" if said > right_share else "under"
-        parts.append(_rect("bar", left, y(right_share), right - left, y(0) - y(right_share)))
-        parts.append(_rect(f"gap {kind}", left, y(high), right - left, y(low) - y(high)))
+        parts.append(_rect(f"bar{few}", left, y(right_share), right - left, y(0) - y(right_share)))
+        parts.append(_rect(f"gap {kind}{few}", left, y(high), right - left, y(low) - y(high)))
     parts.append(f'<line class="diagonal" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(1):.1f}" y2="{y(1):.1f}"/>')
     if after is not None:
-        for place in np.flatnonzero(after.counts >= max(10, after.counts.sum() // 1000)).tolist():
+        for place in np.flatnonzero(after.counts >= _few(after)).tolist():
             at = (x(float(after.confidence[place])), y(float(after.accuracy[place])))
             parts.append(f'<circle class="refit" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="4"/>')
     parts.append(_text(_LEFT + inner_w / 2, _HIGH - 4, "the model's own score", "middle"))
@@ -95,6 +96,11 @@ def strength_chart(clean: float, shares: Sequence[float]) -> str:
     )
     spoken = ", ".join(f"{100 * share:.1f} %" for share in points)
     return _svg(width, height, parts, f"Accuracy at strengths 0 to {len(points) - 1}: {spoken}")
+
+
+def _few(found: Reliability) -> int:
+    """Bins with fewer pictures say little: they are drawn pale."""
+    return max(10, int(found.counts.sum()) // 1000)
 
 
 def _grid(x: Callable[[float], float], y: Callable[[float], float]) -> str:
