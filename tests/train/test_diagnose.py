@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from onsight_train.diagnose import diagnose
 from onsight_train.history import Epoch
+from onsight_train.recipes import RECIPES
 
 
 def history(accuracy: list[float], val_accuracy: list[float], val_loss: list[float] | None = None) -> list[Epoch]:
@@ -71,3 +72,24 @@ def test_a_loss_of_nothing_does_not_underfit() -> None:
     """A fall by a third of what prints as 0.0000 is no reason for more epochs."""
     history = [Epoch(n, 1e-5, 1.0, 3e-3 * 0.9**n, 1.0, 0.1, 1.0) for n in range(1, 31)]
     assert diagnose(history).kind == "balanced"
+
+
+def test_advice_names_nothing_that_was_used() -> None:
+    rising = history([0.5, 0.7, 0.8, 0.85, 0.9], [0.5, 0.6, 0.82, 0.83, 0.83], [2, 1, 0.8, 1, 1.2])
+    used = RECIPES["standard"].with_overrides(dropout=0.3, mixup=0.2)
+    sentence = diagnose(rising, used, patience=3).sentence
+    assert not any(flag in sentence for flag in ("--patience", "--dropout", "--recipe", "--mixup"))
+    assert "--cutmix" in sentence and "more pictures" in sentence
+    plain = diagnose(rising, RECIPES["tutorial"]).sentence
+    assert all(flag in plain for flag in ("--patience", "--dropout", "--recipe standard"))
+
+
+def test_too_much_noise_is_named_where_nothing_is_learnt() -> None:
+    flat = history([0.5] * 6, [0.5] * 6)
+    strong = RECIPES["standard"].with_overrides(cutmix=1.0, dropout=0.5)
+    assert "less --cutmix and --dropout" in diagnose(flat, strong).sentence
+    assert "less" not in diagnose(flat, RECIPES["standard"]).sentence
+
+
+def test_blended_pictures_keep_training_accuracy_low_in_a_good_network() -> None:
+    assert diagnose(history([0.6] * 6, [0.9] * 6)).kind == "balanced"
