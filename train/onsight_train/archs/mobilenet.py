@@ -10,6 +10,7 @@ tenth. For V1's published widths 0.75, 0.5 and 0.25 nothing is left to round.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from onsight_train.archs.architecture import Build, Shape
@@ -85,9 +86,12 @@ def _inverted(x: Any, expansion: int, filters: int, stride: int, name: str) -> A
 
 
 def _depthwise(x: Any, name: str, stride: int) -> Any:
-    layers = load_keras().layers
-    return layers.DepthwiseConv2D(
-        3, stride, padding="same", use_bias=False, depthwise_initializer="he_normal", name=name
+    keras = load_keras()
+    # he_normal for the 9 values that a filter sees: Keras would count those of all channels, and with hundreds of
+    # them begin with signals so faint that batch norm's epsilon swallows them
+    initializer = keras.initializers.TruncatedNormal(stddev=math.sqrt(2 / 9))
+    return keras.layers.DepthwiseConv2D(
+        3, stride, padding="same", use_bias=False, depthwise_initializer=initializer, name=name
     )(x)
 
 
