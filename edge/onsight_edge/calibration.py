@@ -21,6 +21,7 @@ BINS = 15
 ECE_METHOD = "top score, equal-width bins (low, high], weighted by their pictures (Guo et al. 2017)"
 _STEPS = 100
 _CLOSE = 1e-10
+_LEAST = 1e-20  # a stored 0 comes out of `Postprocessor` as at most 1e-30 where it has a temperature
 _NOTHING = -1e4  # the logarithm of a score of 0: its power is 0 at every temperature
 
 
@@ -118,11 +119,11 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
         DataError: no pictures, the shapes do not fit, or a score is not a number.
     """
     _check(scores, labels)
-    known = scores[np.arange(len(labels)), labels] > 0
+    known = scores[np.arange(len(labels)), labels] > _LEAST
     if not known.any():
         return 1.0
     wide, true_classes = scores[known].astype(np.float64), labels[known]
-    logs = np.log(wide, out=np.full(wide.shape, _NOTHING), where=wide > 0)
+    logs = np.log(wide, out=np.full(wide.shape, _NOTHING), where=wide > _LEAST)
     logs -= logs.max(axis=1, keepdims=True)
     true = float(logs[np.arange(len(logs)), true_classes].mean())
     low, high, inverse = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE, 1.0

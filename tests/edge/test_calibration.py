@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,9 +10,10 @@ from hypothesis.extra import numpy as hnp
 
 from onsight_edge.calibration import cross_fitted, ece, fit_temperature, reliability
 from onsight_edge.errors import DataError
+from onsight_edge.frame import TensorInfo
 from onsight_edge.metrics import evaluate, picture_losses
-from onsight_edge.postprocess import calibrate, softmax
-from onsight_edge.spec import MAX_TEMPERATURE, MIN_TEMPERATURE
+from onsight_edge.postprocess import Postprocessor, calibrate, softmax
+from onsight_edge.spec import MAX_TEMPERATURE, MIN_TEMPERATURE, ModelSpec
 
 SCORES = hnp.arrays(np.float32, (20, 4), elements=st.floats(0, 1, width=32))
 LABELS = hnp.arrays(np.int64, 20, elements=st.integers(0, 3))
@@ -85,6 +88,16 @@ def test_bounds_for_what_is_always_right_and_what_is_never() -> None:
     assert fit_temperature(scores, np.zeros(10, np.int64)) == MIN_TEMPERATURE
     assert fit_temperature(scores, np.ones(10, np.int64)) == MAX_TEMPERATURE
     assert fit_temperature(np.zeros((3, 2)), np.zeros(3, np.int64)) == 1
+
+
+def test_a_temperature_within_8_bit_scores_is_found_again() -> None:
+    scores, labels = drawn(2000, spread=3)
+    stored = np.minimum(np.rint(256 * scores), 255).astype(np.uint8)
+    tensor = TensorInfo("scores", (1, scores.shape[1]), "uint8", 1 / 256, 0)
+    spec = ModelSpec("m", tuple("abcdefghij"[: scores.shape[1]]), (8, 8))
+    plain = fit_temperature(Postprocessor(spec, tensor).scores(stored), labels)
+    warm = Postprocessor(replace(spec, temperature=1.3), tensor).scores(stored)
+    assert 1.3 * fit_temperature(warm, labels) == pytest.approx(plain, rel=1e-3)
 
 
 def test_a_score_of_nought_which_no_temperature_changes_has_no_say() -> None:
