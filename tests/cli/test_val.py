@@ -17,7 +17,7 @@ import pytest
 
 from onsight.main import main
 from onsight.scorers import map_labels
-from onsight_edge.bundle import DEFAULT_MODEL, Bundle, write_manifest
+from onsight_edge.bundle import DEFAULT_MODEL, Bundle, open_model, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import load_dataset
 from onsight_edge.errors import DataError
@@ -182,7 +182,7 @@ def test_everything_at_once_in_every_form(few: Path, tmp_path: Path, capsys: pyt
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert f"wrote {page}" in printed.err and f"wrote {sheet}" in printed.err
-    assert document["pictures"] == 6 and document["calibration"]["temperature"] == 1.0
+    assert document["pictures"] == 6 and document["calibration"]["temperature"] == open_model().spec.temperature
     assert len(document["worst"]["most_confident_mistakes"]) <= 3 and len(document["calibration"]["reliability"]) == 15
     assert len(document["corruptions"]["by_corruption"]) == 7 and document["corruptions"]["pictures"] == 6
     # all 30 training pictures are searched, whatever --limit takes of the test pictures
