@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ def load_keras() -> ModuleType:
     except ImportError as error:
         package = error.name or "keras"
         raise MissingExtraError(package.partition(".")[0], "train", "training") from error
+    # its advice on retracing is for authors of loops: every network that is trained or judged traces anew
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras  # type: ignore[no-any-return]
 
 
