@@ -17,7 +17,8 @@ from onsight_edge.errors import OnsightError
 if TYPE_CHECKING:
     from onsight_edge.datasets import Dataset
     from onsight_train.plan import Plan
-    from onsight_train.run import Remains, Run
+    from onsight_train.remains import Remains
+    from onsight_train.run import Run
 
 
 @dataclass(frozen=True, slots=True)

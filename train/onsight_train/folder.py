@@ -133,3 +133,11 @@ def clean(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in folder.glob(".*.tmp*"):
             path.unlink()
+
+
+def tidy(folder: Path) -> None:
+    """Take away from a finished run what only its making needed."""
+    for name in (PLAN, *NAMES):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    clean(folder)

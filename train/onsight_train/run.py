@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onsight_edge.datasets.dataset import Dataset
-from onsight_edge.errors import DataError, IntegrityError, ModelError, OnsightError
+from onsight_edge.errors import DataError, ModelError
 from onsight_edge.files import atomic_path, write_json
 from onsight_edge.metrics import Evaluation
 from onsight_edge.spec import ModelSpec
 from onsight_train import folder as folders
 
 # all that the end of a training needs is imported at its beginning: hours later the files may have changed
-from onsight_train.checkpoint import NAMES, Checkpoint, Checkpoints
+from onsight_train.checkpoint import Checkpoint, Checkpoints
 from onsight_train.diagnose import Diagnosis, diagnose
 from onsight_train.fit import DivergedError, Epoch, Fitted, Watcher, fit
 from onsight_train.folder import PARTIAL, check_out, partial_folder
@@ -27,12 +25,13 @@ from onsight_train.frameworks import load_keras, load_pyplot
 from onsight_train.history import write_history
 from onsight_train.optimizer import precision
 from onsight_train.outcome import data_json, judge, metrics_json, versions
-from onsight_train.plan import PLAN, Plan, Planned, teacher_sha256
+from onsight_train.plan import Plan, Planned, teacher_sha256
 from onsight_train.plots import draw_confusion, draw_curves
+from onsight_train.remains import Remains
 from onsight_train.signals import signals_noted
 from onsight_train.teacher import Teacher
 
-__all__ = ["PARTIAL", "Plan", "Remains", "Run", "check_out", "partial_folder", "remains", "resume_run", "train_run"]
+__all__ = ["PARTIAL", "Plan", "Run", "check_out", "partial_folder", "resume_run", "train_run"]
 
 EVERY_S = 60.0  # between checkpoints within an epoch
 SHARE = 0.02  # of the time at most that writing them may take
@@ -59,25 +58,6 @@ class Run:
     fitted: Fitted
     parameters: int
     metrics: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Remains:
-    """What a killed training left.
-
-    Attributes:
-        folder: what the run shall be called once it is whole.
-        planned: what decides it.
-        checkpoint: where it stood; None where it was killed before its first checkpoint.
-        notes: what a person should know about them, one sentence each.
-        checkpoints: the files, which the training goes on writing.
-    """
-
-    folder: Path
-    planned: Planned
-    checkpoint: Checkpoint | None
-    notes: tuple[str, ...]
-    checkpoints: Checkpoints
 
 
 def train_run(
@@ -115,47 +95,6 @@ def train_run(
         return _carry_through(dataset, planned, folder, Checkpoints(partial, planned.sha256), None, watcher, every_s)
 
 
-@contextlib.contextmanager
-def remains(run: Path) -> Iterator[Remains]:
-    """What a killed training left, held for this process alone while the block lasts.
-
-    Args:
-        run: the folder its run was to have, or that with `.partial`.
-
-    Raises:
-        OnsightError: the run is finished, or another process is at it.
-        ModelError: there is no such training, or another onsight began it.
-        IntegrityError: all its checkpoints are damaged.
-    """
-    run = run if run.name else run.resolve()  # `.`, within a run
-    folder = run.with_name(run.name.removesuffix(PARTIAL))
-    partial = partial_folder(folder)
-    if not partial.is_dir():
-        if (folder / "metrics.json").exists():
-            _tidy(folder)  # killed between its name and its tidying
-            raise OnsightError(f"{folder} is a finished run: nothing is left to train")
-        raise ModelError(f"no training to go on with: there is no folder {partial}")
-    with folders.held(partial):
-        if not (partial / PLAN).exists():
-            raise ModelError(
-                f"{partial} has no {PLAN}: another onsight began it, or it was killed before it began; remove it"
-            )
-        planned = Planned.load(partial)
-        checkpoints = Checkpoints(partial, planned.sha256)
-        try:
-            checkpoint, damages = checkpoints.read()
-        except IntegrityError as error:
-            best = f"the best model until then is in {partial}, " if (partial / folders.MODEL).exists() else ""
-            raise IntegrityError(
-                f"{error}: there is nothing to go on from; {best}train again under another name, or remove {partial}"
-            ) from error
-        folders.clean(partial)
-        notes = [f"{damage}: going on from the checkpoint before it" for damage in damages]
-        if checkpoint is None:
-            notes.append("it was killed before its first checkpoint: this is the beginning")
-        yield Remains(folder, planned, checkpoint, tuple(notes), checkpoints)
-
-
 def resume_run(left: Remains, dataset: Dataset, watcher: Watcher | None = None, *, every_s: float = EVERY_S) -> Run:
     """Go on with a killed training; it ends as `train_run` would have, with the same weights on the same machine.
 
@@ -182,17 +121,6 @@ def resume_run(left: Remains, dataset: Dataset, watcher: Watcher | None = None, 
     load_pyplot()
     with folders.telling(partial_folder(left.folder)):
         return _carry_through(dataset, left.planned, left.folder, left.checkpoints, left.checkpoint, watcher, every_s)
-
-
-def changed_versions(planned: Planned) -> str | None:
-    """A sentence that names the packages that are not those a training was begun with; None where all are."""
-    now = versions()
-    changed = [
-        f"{name} {old} is {now.get(name, 'gone')}" for name, old in planned.versions.items() if now.get(name) != old
-    ]
-    if not changed:
-        return None
-    return f"since the training began, {', '.join(changed)} now: the weights may come out differently"
 
 
 def _carry_through(
@@ -254,7 +182,7 @@ def _carry_through(
             f"{title}: {judged.test.accuracy:.1%} of {judged.test.total:,} test pictures right",
         )
         partial.rename(folder)
-        _tidy(folder)
+        folders.tidy(folder)
     return Run(folder, spec, judged.test, diagnosis, fitted, int(twin.count_params()), metrics)
 
 
@@ -271,13 +199,6 @@ def _spec(dataset: Dataset, plan: Plan) -> ModelSpec:
 def _save_model(partial: Path, twin: Any) -> None:
     with atomic_path(partial / folders.MODEL) as temporary:
         twin.save(temporary)
-
-
-def _tidy(folder: Path) -> None:
-    for name in (PLAN, *NAMES):
-        with contextlib.suppress(OSError):
-            (folder / name).unlink()
-    folders.clean(folder)
 
 
 class _Keeper:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from onsight.loading import reading
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, json_option
 from onsight.outputs import check_outputs
+from onsight.recipe_options import RECIPE_FIELDS, recipe_options
 from onsight.training import Logs, carry_out, event_stream, show, tell_early_end, tell_what_is_left
 from onsight_edge.errors import OnsightError, UsageError
 from onsight_edge.files import printable
@@ -27,46 +28,6 @@ INTERRUPTED = 130
 TENSORBOARD = "tensorboard"
 # options that say how a training is watched, not what it is: they may be others when it goes on
 _FREE = {"resume", "as_json", "events", "tensorboard", "checkpoint_seconds"}
-# options that a recipe has a field of the same name for
-_RECIPE = (
-    "epochs", "batch", "lr", "weight_decay", "clip_norm", "ema", "label_smoothing", "class_weights", "dropout", "flip",
-    "pad", "colour", "cutout", "mixup", "cutmix", "mixed_precision", "distill", "temperature",
-)  # fmt: skip
-
-
-def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags that change one field of the recipe each."""
-    positive, share = FiniteRange(0, min_open=True), FiniteRange(0, 1, max_open=True)
-    from_zero = FiniteRange(0)
-    options = [
-        click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures."),
-        click.option("--batch", type=click.IntRange(1), help="Pictures per step."),
-        click.option("--lr", type=positive, help="Learning rate, the highest one."),
-        click.option(
-            "--weight-decay", type=from_zero, help="Share of every kernel taken off per step, times the rate."
-        ),
-        click.option("--clip-norm", type=from_zero, help="Scale gradients down to this norm; 0 does not."),
-        click.option(
-            "--ema", type=share, help="Decay per step of averaged weights, 0.999 for instance; 0 averages none."
-        ),
-        click.option("--label-smoothing", type=share, help="Share of the target spread over all classes."),
-        click.option(
-            "--class-weights/--no-class-weights", default=None, help="Let rare classes count as much as others."
-        ),
-        click.option("--dropout", type=share, help="Share of the last hidden features left out while training."),
-        click.option("--flip/--no-flip", default=None, help="Mirror half of the pictures; not for text and digits."),
-        click.option("--pad", type=click.IntRange(0), help="Shift pictures by up to so many pixels."),
-        click.option("--colour", type=FiniteRange(0, 1), help="Strength of random brightness, contrast, saturation."),
-        click.option("--cutout", type=click.IntRange(0), help="Cover a square of so many pixels."),
-        click.option("--mixup", type=from_zero, help="Blend pairs of pictures; alpha of the Beta distribution."),
-        click.option("--cutmix", type=from_zero, help="Exchange rectangles between pictures; alpha likewise."),
-        click.option("--mixed-precision/--no-mixed-precision", default=None, help="Compute in 16 bits, on a GPU only."),
-        click.option("--distill", type=FiniteRange(0, 1), help="Share of the loss that the teacher's answers make."),
-        click.option("--temperature", type=positive, help="How much the teacher's answers are softened."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 @click.command(name="train", context_settings={"show_default": True})
@@ -168,7 +129,7 @@ def command(context: click.Context, /, **given: Any) -> int:
 
 
 def _train(dataset: Dataset, plan: Plan, folder: Path, given: dict[str, Any]) -> int:
-    from onsight_train.run import Remains
+    from onsight_train.remains import Remains
 
     left: Remains | None = given.get("left")
     quiet = given["events"] == "-"
@@ -218,7 +179,7 @@ def _train_several(dataset: Dataset, planned: Sequence[tuple[Plan, Path]], given
 
 
 def _resume(context: click.Context, given: dict[str, Any]) -> int:
-    from onsight_train.run import changed_versions, remains
+    from onsight_train.remains import changed_versions, remains
 
     run: Path = given["resume"]
     nested = Path("runs") / run
@@ -290,7 +251,7 @@ def _plan(arch: str, data: str, given: dict[str, Any], *, several: bool) -> Plan
     from onsight_train.recipes import find_recipe
 
     architecture = find_arch(arch)
-    changes = {name: given[name] for name in _RECIPE}
+    changes = {name: given[name] for name in RECIPE_FIELDS}
     recipe = find_recipe(given["recipe"] or architecture.recipe, arch=architecture.name).with_overrides(**changes)
     teacher: Path | None = given["teacher"]
     if teacher:
