@@ -21,7 +21,7 @@ BINS = 15
 ECE_METHOD = "top score, equal-width bins (low, high], weighted by their pictures (Guo et al. 2017)"
 _STEPS = 100
 _CLOSE = 1e-10
-_LEAST = 1e-20  # a stored 0 comes out of `Postprocessor` as at most 1e-30 where it has a temperature
+_LEAST = 1e-12  # a stored 0 comes out of `Postprocessor` as less than this where there is a temperature
 _NOTHING = -1e4  # the logarithm of a score of 0: its power is 0 at every temperature
 
 

@@ -146,5 +146,5 @@ def _score_table(tensor: TensorInfo) -> NDArray[np.float32] | None:
 def _powers(table: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """A score table with the temperature in it, up to a factor that normalising takes out again."""
     share = np.maximum(table.astype(np.float64) / float(table.max()), 0.0)
-    # above 0, as in `calibrate`; float32 holds it, and the least power of a byte, (1 / 255) ** 10, is larger
-    return np.asarray(np.maximum(share ** (1 / temperature), 1e-30), np.float32)
+    # above 0, as in `calibrate`; float32 holds it, and it is nothing beside the least power of a byte, (1 / 255) ** 10
+    return np.asarray(np.maximum(share ** (1 / temperature), 2e-38), np.float32)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -35,6 +35,7 @@ def test_quantized_scores_are_the_formula(stored: np.ndarray, dtype: str) -> Non
     st.sampled_from(["probabilities", "logits"]),
     st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE).filter(lambda t: t != 1),
 )
+@example(np.array([[0] + [1] * 9] * 3, np.int16), "uint8", "probabilities", MIN_TEMPERATURE)
 def test_the_table_with_the_temperature_is_calibrate(
     stored: np.ndarray,  # type: ignore[type-arg]
     dtype: str,
