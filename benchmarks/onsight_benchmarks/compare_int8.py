@@ -101,10 +101,11 @@ def int8_bundle(run: RunFacts, variant: str = VARIANT, progress: Progress = lamb
             shutil.rmtree(bundle, ignore_errors=True)
         else:
             return bundle
-    from onsight_export.export import ExportOptions, export_run
+    from onsight_export.export import export_run
+    from onsight_export.options import ExportOptions
     from onsight_export.variants import parse_quant
 
-    options = ExportOptions(variants=parse_quant(variant), max_drop_points=_ANY_DROP)
+    options = ExportOptions(variants=parse_quant(variant), max_drop_points=_ANY_DROP, min_agreement=0)
     export_run(run.folder, bundle, options, progress)
     return bundle
 

@@ -17,7 +17,7 @@ from onsight_edge.frame import TensorInfo
 from onsight_edge.metrics import correct, wilson
 from onsight_export.quiet import quiet
 from onsight_export.report import VariantReport
-from onsight_export.variants import Variant
+from onsight_export.variants import VARIANTS, Variant
 
 _CHUNK = 100
 _SUM_TOLERANCE = 1e-3
@@ -32,6 +32,7 @@ def check_file(
     labels: NDArray[np.integer],
     reference: NDArray[np.float32],
     weights: int,
+    float_io: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VariantReport:
     """Run a finished file over the test pictures and hold it against Keras.
@@ -43,12 +44,16 @@ def check_file(
         labels: (N,) class positions.
         reference: (N, classes) Keras's scores of the same pictures.
         weights: how many numbers the network's kernels hold; see `kernel_weights`.
+        float_io: `tflite-int8` is meant to take and give float32.
         progress: called with pictures done and in all.
 
     Raises:
         ModelError: the file cannot be the network: too small for its weights, another input than contracted,
             constant, not probabilities, or further from Keras than its number format explains.
     """
+    if variant.most_pictures:
+        chosen = evenly(len(pixels), variant.most_pictures)
+        pixels, labels, reference = pixels[chosen], labels[chosen], reference[chosen]
     data = path.read_bytes()
     least = weights * variant.bytes_a_weight
     if len(data) < least:
@@ -58,7 +63,7 @@ def check_file(
     with quiet():  # LiteRT announces its delegate on stderr
         opened = Classifier.open(path)
     with opened as classifier:
-        _check_input(variant, classifier.backend.input)
+        _check_input(variant, classifier.backend.input, float_io)
         scores = np.empty_like(reference)
         for at in range(0, len(pixels), _CHUNK):
             scores[at : at + _CHUNK] = classifier.scores(pixels[at : at + _CHUNK])
@@ -80,6 +85,7 @@ def check_file(
         backend=backend,
         input=_tensor(tensors[0]),
         output=_tensor(tensors[1]),
+        pictures=total,
         correct=right,
         accuracy=right / total,
         interval=(low, high),
@@ -131,7 +137,7 @@ def check_sums(variant: Variant, scores: NDArray[np.float32], output: TensorInfo
         )
 
 
-def check_drops(reports: list[VariantReport], max_drop_points: float, pictures: int) -> None:
+def check_drops(reports: list[VariantReport], max_drop_points: float) -> None:
     """Whether every variant kept its accuracy.
 
     Raises:
@@ -141,10 +147,42 @@ def check_drops(reports: list[VariantReport], max_drop_points: float, pictures: 
     if lost:
         each = ", ".join(f"{report.variant} loses {report.drop_points:.2f}" for report in lost)
         raise ModelError(
-            f"{each} points of accuracy against Keras on {pictures} test pictures, more than --max-drop "
+            f"{each} points of accuracy against Keras on {lost[0].pictures} test pictures, more than --max-drop "
             f"{max_drop_points:g} allows: no bundle was written; leave it out with --quant, calibrate on more "
             f"pictures with --calibration, or allow it with --max-drop"
         )
+
+
+def check_agreement(reports: list[VariantReport], min_agreement: float) -> None:
+    """Whether every variant names the classes that Keras names; accuracy alone can hide that other pictures are wrong.
+
+    One picture may always differ: two scores of a picture can be equal.
+
+    Args:
+        reports: of all variants.
+        min_agreement: the share wanted of 8-bit variants; for the others it is the variant's own.
+
+    Raises:
+        ModelError: one agrees on too few pictures; the message names each that does.
+    """
+    failed = []
+    for report in reports:
+        own = VARIANTS[report.variant].least_agreement
+        least = min_agreement if own is None else own
+        differ = round((1 - report.agreement) * report.pictures)
+        if differ > max(1, int((1 - least) * report.pictures + 1e-9)):
+            failed.append(f"{report.variant} on {report.agreement:.2%} (at least {least:.1%})")
+    if failed:
+        raise ModelError(
+            f"too few test pictures get the class that Keras names: {', '.join(failed)}: no bundle was written; leave "
+            f"it out with --quant, or for an 8-bit variant allow it with --min-agreement"
+        )
+
+
+def evenly(total: int, count: int) -> NDArray[np.intp]:
+    """Positions of at most `count` of `total` pictures, evenly spread: class folders come sorted by class."""
+    count = min(count, total)
+    return np.arange(count) * total // max(count, 1)
 
 
 def kernel_weights(model: Any) -> int:
@@ -152,13 +190,13 @@ def kernel_weights(model: Any) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.weights if len(weight.shape) >= 2)
 
 
-def _check_input(variant: Variant, tensor: TensorInfo) -> None:
+def _check_input(variant: Variant, tensor: TensorInfo, float_io: bool) -> None:
     """Contract 1: raw pixels in."""
     found = (tensor.dtype, tensor.scale, tensor.zero_point)
     if variant.model_format == "onnx":
         wanted: tuple[str, float, int] = ("uint8", 0.0, 0)
     else:
-        wanted = ("uint8", 1.0, 0) if variant.quantization == "int8" else ("float32", 0.0, 0)
+        wanted = ("uint8", 1.0, 0) if variant.quantization == "int8" and not float_io else ("float32", 0.0, 0)
     if found != wanted:
         raise ModelError(
             f"{variant.name}: its input is {found[0]} with scale {found[1]} and zero point {found[2]}, "

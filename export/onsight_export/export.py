@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,22 +16,23 @@ from onsight_edge import __version__
 from onsight_edge.bundle import write_manifest
 from onsight_edge.datasets import calibration_images
 from onsight_edge.datasets.dataset import Dataset
-from onsight_edge.errors import DataError, UsageError
+from onsight_edge.errors import DataError
 from onsight_edge.files import atomic_folder, write_json
 from onsight_edge.metrics import correct, wilson
 from onsight_export import onnx_files, tflite
-from onsight_export.checks import check_drops, check_file, kernel_weights
+from onsight_export.checks import check_agreement, check_drops, check_file, evenly, kernel_weights
+from onsight_export.onnx_float16 import to_float16
+from onsight_export.options import ExportOptions
 from onsight_export.report import REPORT, Calibration, ExportReport, VariantReport
 from onsight_export.run import Run, keras_scores, load_keras, load_run_data, open_run
-from onsight_export.variants import VARIANTS, Variant
+from onsight_export.variants import Variant
 
 if TYPE_CHECKING:
     import keras
 
-DEFAULT_MAX_DROP = 1.0
-DEFAULT_CALIBRATION = 500
 _EXTREMES = ("all 0", "all 255")
 _METHODS = {
+    "tflite-int16x8": "TFLiteConverter: min/max, activations int16, weights int8 by channel",
     "tflite-int8": "TFLiteConverter: min/max, weights int8 by channel",
     "onnx-int8": "ONNX Runtime quantize_static: min/max, QDQ, weights int8 (7 bits) by channel, activations uint8",
 }
@@ -40,47 +40,6 @@ _LIBRARIES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """How to export.
-
-    Attributes:
-        variants: which; see `parse_quant`.
-        max_drop_points: percentage points of accuracy that a variant may lose against Keras.
-        calibration: how many training pictures the integer variants are calibrated on.
-        seed: of the choice of those.
-        opset: of the ONNX files.
-        limit: check on so many test pictures only, evenly spread; 0 for all.
-        data: where the data set lies now, if not where it was trained from.
-        command: what was typed, for the report.
-    """
-
-    variants: tuple[Variant, ...] = tuple(VARIANTS.values())
-    max_drop_points: float = DEFAULT_MAX_DROP
-    calibration: int = DEFAULT_CALIBRATION
-    seed: int = 0
-    opset: int = onnx_files.DEFAULT_OPSET
-    limit: int = 0
-    data: str | None = None
-    command: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.variants:
-            raise UsageError("no variant asked for")
-        if self.calibration < 1:
-            raise UsageError(f"calibration needs at least 1 picture, not {self.calibration}")
-        if self.opset not in onnx_files.OPSETS:
-            raise UsageError(f"opset must be {onnx_files.OPSETS[0]}..{onnx_files.OPSETS[-1]}, not {self.opset}")
-        if self.limit < 0:
-            raise UsageError(f"limit must be 0 (all test pictures) or more, not {self.limit}")
-
-
-def default_out(run: Path) -> Path:
-    """Where a run's bundle goes unless told otherwise: `NAME.bundle` beside the run."""
-    run = run.resolve()
-    return run.with_name(run.name + ".bundle")
 
 
 def export_run(
@@ -152,17 +111,20 @@ def _convert(
     to_tflite = [variant for variant in options.variants if variant.model_format == "tflite"]
     to_onnx = [variant for variant in options.variants if variant.model_format == "onnx"]
     if to_tflite:
-        with tflite.saved_model(model) as saved:
+        with tflite.saved_model(model, free_batch=options.free_batch("tflite")) as saved:
             for variant in to_tflite:
-                write(variant, tflite.convert(saved, variant, run.spec, calibration))
+                write(variant, tflite.convert(saved, variant, run.spec, calibration, options.float_io))
     if to_onnx:
         graph = onnx_files.convert(model, options.opset)
         for variant in to_onnx:
-            if variant.calibrated:
+            made = graph
+            if variant.quantization == "float16":
+                made = to_float16(graph)
+            elif variant.calibrated:
                 assert calibration is not None
-                write(variant, onnx_files.finish(onnx_files.quantize(graph, calibration), run.spec))
-            else:
-                write(variant, onnx_files.finish(graph, run.spec))
+                made = onnx_files.quantize(graph, calibration)
+            free = options.free_batch("onnx")
+            write(variant, onnx_files.finish(made, run.spec, free_batch=free, layout=options.layout))
     return files
 
 
@@ -177,8 +139,7 @@ def _check(
     pictures = len(dataset.test) if not options.limit else min(options.limit, len(dataset.test))
     if not pictures:
         raise DataError(f"{dataset.uri} has no test pictures: nothing to check the variants on")
-    # evenly spread: class folders come sorted by class
-    chosen = np.arange(pictures) * len(dataset.test) // pictures
+    chosen = evenly(len(dataset.test), pictures)
     pixels, labels = dataset.test.images[chosen], dataset.test.labels[chosen]
     progress("ask Keras", 0, 1)
     reference = keras_scores(model, run.spec, pixels)
@@ -193,10 +154,12 @@ def _check(
                 labels=labels,
                 reference=reference,
                 weights=kernel_weights(model),
+                float_io=options.float_io,
                 progress=partial(progress, f"check {variant.name}"),
             )
         )
-    check_drops(reports, options.max_drop_points, pictures)
+    check_drops(reports, options.max_drop_points)
+    check_agreement(reports, options.min_agreement)
     right = correct(reference, labels)
     methods = {variant.name: _METHODS[variant.name] for variant in files if variant.calibrated}
     return ExportReport(
@@ -215,7 +178,10 @@ def _check(
         pictures=pictures,
         keras={"correct": right, "accuracy": right / pictures, "interval": wilson(right, pictures)},
         max_drop_points=options.max_drop_points,
+        min_agreement=options.min_agreement,
         opset=options.opset,
+        batch={form: "dynamic" if options.free_batch(form) else "1" for form in ("tflite", "onnx")},
+        layout=options.layout,
         calibration=Calibration("train", options.calibration, options.seed, _EXTREMES, methods) if methods else None,
         variants=tuple(reports),
         versions={"python": platform.python_version(), **_versions()},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,9 @@ from onsight_edge.embedded import ONNX_SPEC_KEY
 from onsight_edge.errors import MissingExtraError, ModelError
 from onsight_edge.files import canonical_json
 from onsight_edge.spec import ModelSpec
+from onsight_export.onnx_graph import rename, replace_reads
+from onsight_export.onnx_layout import to_channels_first
+from onsight_export.options import DEFAULT_OPSET, Layout
 from onsight_export.quiet import quiet
 from onsight_export.run import import_tensorflow
 
@@ -23,12 +25,9 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
-DEFAULT_OPSET = 17
-OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
 INPUT, OUTPUT = "image", "scores"
 ONNX_CLASSES_KEY = "classes"
 _CALIBRATION_BATCH = 25
-_COUNTER = re.compile(r"__\d+$")
 
 
 def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
@@ -61,7 +60,7 @@ def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
             )[0]
     except Exception as error:  # tf2onnx raises whatever its rewriters raise
         raise ModelError(f"onnx-float32: tf2onnx failed: {' '.join(str(error).split())[:300]}") from error
-    _rename(converted)
+    rename(converted.graph)
     return converted
 
 
@@ -112,16 +111,28 @@ def quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.Mod
     return result
 
 
-def finish(model: onnx.ModelProto, spec: ModelSpec) -> bytes:
-    """The file: batch named, spec and classes inside, checked by onnx's own checker and shape inference.
+def finish(model: onnx.ModelProto, spec: ModelSpec, *, free_batch: bool = True, layout: Layout = "nhwc") -> bytes:
+    """The file: batch named or 1, spec and classes inside, checked by onnx's own checker and shape inference.
+
+    Args:
+        model: input `image` (batch, height, width, channels), output `scores`. Changed where the layout stays.
+        spec: travels in the file.
+        free_batch: whether it takes any number of pictures at a time, or one.
+        layout: `nchw` puts the input's channels first.
 
     Raises:
         ModelError: the graph is not valid.
     """
     import onnx
 
+    if layout == "nchw":
+        model = to_channels_first(model)
     for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        batch = value.type.tensor_type.shape.dim[0]
+        if free_batch:
+            batch.dim_param = "batch"
+        else:
+            batch.dim_value = 1
     used = {node.domain for node in model.graph.node} | {""}
     opsets = [opset for opset in model.opset_import if opset.domain in used]
     del model.opset_import[:]
@@ -148,34 +159,6 @@ def finish(model: onnx.ModelProto, spec: ModelSpec) -> bytes:
     return data
 
 
-def _rename(model: onnx.ModelProto) -> None:
-    """Name nodes and values by their order: tf2onnx numbers them by chance of hashing, run by run."""
-    graph = model.graph
-    if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
-        return  # branches and loops name values of the outer graph: not worth the risk for equal bytes
-    kept = {value.name for value in (*graph.input, *graph.output)}
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    values: dict[str, str] = {}
-    taken: dict[str, int] = {}
-    for node in graph.node:
-        base = _COUNTER.sub("", node.name) or node.op_type
-        taken[base] = taken.get(base, 0) + 1
-        node.name = base if taken[base] == 1 else f"{base}__{taken[base]}"
-        for position, name in enumerate(node.input):
-            if name in constants:  # named after its first reader
-                values.setdefault(name, f"{node.name}/{position}")
-            node.input[position] = values.get(name, name)
-        for position, name in enumerate(node.output):
-            if name not in kept:
-                values[name] = f"{node.name}:{position}"
-            node.output[position] = values.get(name, name)
-    used = [(constants[old], new) for old, new in values.items() if old in constants]
-    del graph.initializer[:]
-    for tensor, new in used:
-        tensor.name = new
-        graph.initializer.append(tensor)
-
-
 def _take_pixels_as_they_are(model: onnx.ModelProto) -> None:
     """Drop `Cast` and `QuantizeLinear` (scale 1, zero point 0) from the input: together they change no pixel."""
     import onnx
@@ -190,10 +173,7 @@ def _take_pixels_as_they_are(model: onnx.ModelProto) -> None:
     scale, zero_point = (onnx.numpy_helper.to_array(constants[name]) for name in quantizer.input[1:3])
     if zero_point.dtype != np.uint8 or float(scale) != 1.0 or int(zero_point) != 0:
         return
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name == quantizer.output[0]:
-                node.input[position] = INPUT
+    replace_reads(graph, quantizer.output[0], INPUT)
     graph.node.remove(casts[0])
     graph.node.remove(quantizer)
 

@@ -19,10 +19,12 @@ class VariantReport:
         sha256, bytes: of the file.
         backend: what executed it, with version.
         input, output: dtype, and scale and zero point where the tensor is quantized.
-        correct: pictures whose class it found, of `ExportReport.pictures`.
+        pictures: how many it was checked on; fewer than `ExportReport.pictures` for `tflite-int16x8`, which is slow.
+        correct: those whose class it found.
         accuracy: that as a share, 0..1.
         interval: Wilson's 95 % interval of `accuracy`.
-        drop_points: Keras's accuracy minus this one, in percentage points; negative where it gained.
+        drop_points: Keras's accuracy on the same pictures minus this one, in percentage points; negative where it
+            gained.
         agreement: share of pictures on which it names the class that Keras names.
         largest_difference, mean_difference: of the scores from Keras's, absolute, over all pictures and classes.
     """
@@ -34,6 +36,7 @@ class VariantReport:
     backend: str
     input: dict[str, Any]
     output: dict[str, Any]
+    pictures: int
     correct: int
     accuracy: float
     interval: tuple[float, float]
@@ -75,7 +78,10 @@ class ExportReport:
         pictures: how many of them were used.
         keras: the network's own `correct`, `accuracy` and `interval` on the same pictures.
         max_drop_points: what a variant was allowed to lose.
+        min_agreement: share of pictures on which an 8-bit variant had to name Keras's class.
         opset: of the ONNX files.
+        batch: `1` or `dynamic`, by format.
+        layout: of the ONNX files' input, `nhwc` or `nchw`.
         calibration: None where no integer variant was asked for.
         variants: one each, in the order they were made.
         versions: of Python and the libraries.
@@ -89,7 +95,10 @@ class ExportReport:
     pictures: int
     keras: dict[str, Any]
     max_drop_points: float
+    min_agreement: float
     opset: int
+    batch: dict[str, str]
+    layout: str
     calibration: Calibration | None
     variants: tuple[VariantReport, ...]
     versions: dict[str, str]

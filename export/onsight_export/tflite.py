@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def saved_model(model: keras.Model) -> Iterator[Path]:
-    """Yield a folder with `model` as a SavedModel that takes one picture, the converter's surest way in.
+def saved_model(model: keras.Model, *, free_batch: bool = False) -> Iterator[Path]:
+    """Yield a folder with `model` as a SavedModel, the converter's surest way in.
 
     `TFLiteConverter.from_concrete_functions` takes the same network without complaint and leaves the weights out.
-    The batch is fixed at 1, which is what a device runs: a free one makes the converter compute `Flatten`'s shape
-    in the graph (three operators that no accelerator takes), and splits the network into two delegated parts.
+
+    Args:
+        model: takes float pixels 0..255.
+        free_batch: whether the files take any number of pictures at a time. One is what a device runs: a free batch
+            makes the converter compute `Flatten`'s shape in the graph (three operators that no accelerator takes),
+            and splits the network into two delegated parts.
 
     Raises:
         ModelError: it cannot be saved; the disk of the temporary folder may be full.
     """
     tf = import_tensorflow()
-    signature = [tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="image")]
+    signature = [tf.TensorSpec((None if free_batch else 1, *model.inputs[0].shape[1:]), tf.float32, name="image")]
     with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
         try:
             with quiet():
@@ -45,14 +49,22 @@ def saved_model(model: keras.Model) -> Iterator[Path]:
         yield Path(folder)
 
 
-def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArray[np.uint8] | None) -> bytes:
+def convert(
+    folder: Path,
+    variant: Variant,
+    spec: ModelSpec,
+    calibration: NDArray[np.uint8] | None,
+    float_io: bool = False,
+) -> bytes:
     """One .tflite file with its metadata.
 
     Args:
         folder: what `saved_model` yields.
         variant: a `tflite-` one.
         spec: travels in the file.
-        calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int8`.
+        calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int8` and
+            `tflite-int16x8`.
+        float_io: `tflite-int8` takes and gives float32 instead of uint8.
 
     Raises:
         ModelError: the converter refused; its own words stand on stderr.
@@ -61,7 +73,7 @@ def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArra
     try:
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-            _configure(converter, tf, variant.quantization, calibration)
+            _configure(converter, tf, variant.quantization, calibration, float_io)
             data: bytes = converter.convert()
     except Exception as error:  # the converter raises ValueError, RuntimeError and classes of its own
         reason = " ".join(str(error).split())[:300]
@@ -69,16 +81,23 @@ def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArra
     return add_metadata(data, spec)
 
 
-def _configure(converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None) -> None:
+def _configure(
+    converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None, float_io: bool
+) -> None:
     if quantization == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    elif quantization == "int8":
+    elif quantization in ("int8", "int16x8"):
         assert calibration is not None
         # fed raw pixels, so that the range 0..255 gives the input scale 1 and zero point 0
         converter.representative_dataset = lambda: ([picture[np.newaxis].astype(np.float32)] for picture in calibration)
+        if quantization == "int16x8":
+            operators = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            converter.target_spec.supported_ops = [operators]
+            return
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.uint8
+        if not float_io:
+            converter.inference_input_type = tf.uint8
+            converter.inference_output_type = tf.uint8

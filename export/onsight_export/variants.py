@@ -16,13 +16,18 @@ class Variant:
         bytes_a_weight: what one weight of a kernel takes in the file, at least.
         largest_difference: how far a score may be from Keras's; None where the weights or activations are
             rounded to 8 bits, which `--max-drop` judges.
+        least_agreement: share of the pictures on which it must name the class that Keras names; None where
+            `--min-agreement` says.
         calibrated: needs training pictures to find the ranges of its activations.
+        most_pictures: check it on so many test pictures at most; 0 for all. For what no runtime has fast kernels for.
     """
 
     name: str
     bytes_a_weight: int
     largest_difference: float | None
+    least_agreement: float | None = None
     calibrated: bool = False
+    most_pictures: int = 0
 
     @property
     def model_format(self) -> str:
@@ -31,7 +36,7 @@ class Variant:
 
     @property
     def quantization(self) -> str:
-        """`float32`, `float16`, `dynamic` or `int8`."""
+        """`float32`, `float16`, `dynamic`, `int8` or `int16x8`."""
         return self.name.split("-")[1]
 
     @property
@@ -41,13 +46,16 @@ class Variant:
 
 
 # float32 files compute what Keras computes in another order: 1e-6 is usual, 1e-4 is a mistake. float16 rounds
-# weights to 11 bits, which moves a score near a decision by a few hundredths.
+# weights (and, in ONNX, activations) to 11 bits, which moves a score near a decision by a few hundredths.
 _ALL = (
-    Variant("tflite-float32", 4, 1e-4),
-    Variant("tflite-float16", 2, 0.05),
+    Variant("tflite-float32", 4, 1e-4, 0.999),
+    Variant("tflite-float16", 2, 0.05, 0.99),
     Variant("tflite-dynamic", 1, None),
     Variant("tflite-int8", 1, None, calibrated=True),
-    Variant("onnx-float32", 4, 1e-4),
+    # LiteRT's kernels for 16-bit activations are the portable ones: 20 to 60 times slower than float32
+    Variant("tflite-int16x8", 1, None, calibrated=True, most_pictures=2000),
+    Variant("onnx-float32", 4, 1e-4, 0.999),
+    Variant("onnx-float16", 2, 0.05, 0.99),
     Variant("onnx-int8", 1, None, calibrated=True),
 )
 VARIANTS = {variant.name: variant for variant in _ALL}

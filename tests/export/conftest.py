@@ -104,7 +104,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture(scope="session")
 def exported(tiny: Tiny) -> tuple[Path, Any]:
     """The bundle with all variants, and the report."""
-    from onsight_export.export import ExportOptions, default_out, export_run
+    from onsight_export.export import export_run
+    from onsight_export.options import ExportOptions, default_out
 
     out = default_out(tiny.run)
     options = ExportOptions(max_drop_points=3.0, calibration=100, command="onsight export")

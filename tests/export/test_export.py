@@ -17,7 +17,8 @@ from onsight_edge.files import sha256_bytes
 from onsight_edge.metrics import wilson
 from onsight_edge.spec import ModelSpec
 from onsight_export import checks
-from onsight_export.export import ExportOptions, calibration_pictures, export_run
+from onsight_export.export import calibration_pictures, export_run
+from onsight_export.options import ExportOptions
 from onsight_export.run import load_run_data, open_run
 from onsight_export.variants import VARIANTS, parse_quant
 
@@ -45,6 +46,8 @@ def test_the_bundle_holds_every_variant_and_opens(exported: tuple[Path, Any], ti
         ("tflite-float16", 0.01, 0.99),
         ("tflite-dynamic", 0.15, 0.97),
         ("tflite-int8", 0.25, 0.95),
+        ("tflite-int16x8", 0.1, 0.97),
+        ("onnx-float16", 0.02, 0.99),
         ("onnx-int8", 0.25, 0.95),
     ],
 )
@@ -144,7 +147,10 @@ def test_a_variant_that_lost_too_much_leaves_no_bundle(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # calibrated on black pictures alone, every activation's range collapses: a real, bad conversion
-    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, _dark(calibration)))
+    plant(
+        monkeypatch,
+        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
+    )
     with pytest.raises(ModelError, match=r"tflite-int8.*loses \d+\.\d\d points.*--max-drop 1") as caught:
         export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 1.0, 40))
     assert "\n" not in str(caught.value)
@@ -161,14 +167,21 @@ def _dark(calibration: np.ndarray) -> np.ndarray:
 
 
 def test_what_was_allowed_is_not_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, _dark(calibration)))
-    report = export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 40))
+    plant(
+        monkeypatch,
+        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
+    )
+    report = export_run(
+        tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 40, min_agreement=0)
+    )
     assert report.variants[0].drop_points > 1.0
     assert Bundle.open(tmp_path / "b.bundle").variants.keys() == {"tflite-int8"}
 
 
 def test_an_input_that_is_not_raw_pixels_is_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, lambda real, folder, variant, spec, calibration: real(folder, variant, spec, calibration // 2))
+    plant(
+        monkeypatch, lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, calibration // 2)
+    )
     with pytest.raises(ModelError, match="tflite-int8: its input is uint8 with scale 0"):
         export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 4))
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +190,7 @@ def test_an_input_that_is_not_raw_pixels_is_refused(tiny: Any, tmp_path: Path, m
 def test_a_conversion_without_the_weights_is_caught(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onsight_export.tflite_metadata import add_metadata
 
-    def weightless(real: Any, folder: Any, variant: Any, spec: ModelSpec, calibration: Any) -> bytes:
+    def weightless(real: Any, folder: Any, variant: Any, spec: ModelSpec, *others: Any) -> bytes:
         import tensorflow as tf
 
         network = tiny.model

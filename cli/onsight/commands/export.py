@@ -16,6 +16,7 @@ from onsight_edge.datasets import NAMED, cached_path
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
+    from onsight_export.options import Batch, Layout
     from onsight_export.report import ExportReport
 
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="LIST",
     help="Variants, comma-separated: all; tflite-float32, tflite-float16, tflite-dynamic, tflite-int8, "
-    "onnx-float32, onnx-int8; or in short int8 (both formats), tflite (all of them) and so on.",
+    "tflite-int16x8, onnx-float32, onnx-float16, onnx-int8; or in short int8 (both formats), tflite (all of them) and "
+    "so on.",
 )
 @click.option(
     "--max-drop",
@@ -46,6 +48,27 @@ if TYPE_CHECKING:
     help="Training pictures, balanced over the classes, that the int8 variants are calibrated on.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Which training pictures those are.")
+@click.option(
+    "--min-agreement",
+    type=FiniteRange(0, 1),
+    default=0.9,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the test pictures on which an 8-bit variant must name the class that Keras names.",
+)
+@click.option(
+    "--batch",
+    type=click.Choice(["1", "dynamic"]),
+    help="Pictures a file takes at a time [default: 1 for TFLite, dynamic for ONNX].",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["nhwc", "nchw"]),
+    default="nhwc",
+    show_default=True,
+    help="Of the ONNX files' input: channels last or first.",
+)
+@click.option("--float-io", is_flag=True, help="tflite-int8 takes and gives float32 (pixels 0..255 still), not uint8.")
 @click.option("--opset", type=click.IntRange(13, 18), default=17, show_default=True, help="Of the ONNX files.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder [default: RUN.bundle beside RUN].")
 @click.option("--data", help="Where the run's data set is now, if it was moved: a folder or an .npz file.")
@@ -62,6 +85,10 @@ def command(
     max_drop: float,
     calibration: int,
     seed: int,
+    min_agreement: float,
+    batch: Batch | None,
+    layout: Layout,
+    float_io: bool,
     opset: int,
     out: Path | None,
     data: str | None,
@@ -75,7 +102,8 @@ def command(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    from onsight_export.export import ExportOptions, default_out, export_run
+    from onsight_export.export import export_run
+    from onsight_export.options import ExportOptions, default_out
     from onsight_export.run import open_run
     from onsight_export.variants import parse_quant
 
@@ -87,6 +115,10 @@ def command(
         opset=opset,
         limit=limit or 0,
         data=data,
+        batch=batch,
+        layout=layout,
+        float_io=float_io,
+        min_agreement=min_agreement,
         command=printable(shlex.join(["onsight", *sys.argv[1:]])),
     )
     out = out or default_out(run)

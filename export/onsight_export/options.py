@@ -1,0 +1,77 @@
+"""How to export: what `onsight export`'s flags say, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from onsight_edge.errors import UsageError
+from onsight_export.variants import VARIANTS, Variant
+
+DEFAULT_MAX_DROP = 1.0
+DEFAULT_MIN_AGREEMENT = 0.9
+DEFAULT_OPSET = 17
+OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
+
+Batch = Literal["1", "dynamic"]
+Layout = Literal["nhwc", "nchw"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        variants: which; see `parse_quant`.
+        max_drop_points: percentage points of accuracy that a variant may lose against Keras.
+        calibration: how many training pictures the integer variants are calibrated on.
+        seed: of the choice of those, and of the split of data that comes unsplit where the source is no run.
+        opset: of the ONNX files.
+        limit: check on so many test pictures only, evenly spread; 0 for all.
+        data: the data set; for a run only where it lies now, if not where it was trained from.
+        command: what was typed, for the report.
+        batch: `1` or `dynamic`; None gives TFLite files a batch of 1 and leaves that of ONNX files free.
+        layout: of the ONNX files' input: (batch, height, width, channels), or channels before height.
+        float_io: `tflite-int8` takes and gives float32 (pixels 0..255 still) instead of uint8.
+        min_agreement: share of the pictures on which an 8-bit variant must name the class that Keras names.
+    """
+
+    variants: tuple[Variant, ...] = tuple(VARIANTS.values())
+    max_drop_points: float = DEFAULT_MAX_DROP
+    calibration: int = 500
+    seed: int = 0
+    opset: int = DEFAULT_OPSET
+    limit: int = 0
+    data: str | None = None
+    command: str = ""
+    batch: Batch | None = None
+    layout: Layout = "nhwc"
+    float_io: bool = False
+    min_agreement: float = DEFAULT_MIN_AGREEMENT
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise UsageError("no variant asked for")
+        if self.calibration < 1:
+            raise UsageError(f"calibration needs at least 1 picture, not {self.calibration}")
+        if self.opset not in OPSETS:
+            raise UsageError(f"opset must be {OPSETS[0]}..{OPSETS[-1]}, not {self.opset}")
+        if self.limit < 0:
+            raise UsageError(f"limit must be 0 (all test pictures) or more, not {self.limit}")
+        if self.batch not in (None, *get_args(Batch)):
+            raise UsageError(f"batch must be {' or '.join(get_args(Batch))}, not {self.batch!r}")
+        if self.layout not in get_args(Layout):
+            raise UsageError(f"layout must be {' or '.join(get_args(Layout))}, not {self.layout!r}")
+        if not 0 <= self.min_agreement <= 1:
+            raise UsageError(f"min_agreement must be 0..1, not {self.min_agreement}")
+
+    def free_batch(self, model_format: str) -> bool:
+        """Whether files of a format, `tflite` or `onnx`, take any number of pictures at a time."""
+        return model_format == "onnx" if self.batch is None else self.batch == "dynamic"
+
+
+def default_out(source: Path) -> Path:
+    """Where a bundle goes unless told otherwise: `NAME.bundle` beside the run, the file or the folder."""
+    source = source.resolve()
+    return source.with_name((source.stem if source.suffix == ".keras" else source.name) + ".bundle")
