@@ -16,6 +16,7 @@ OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
 
 Batch = Literal["1", "dynamic"]
 Layout = Literal["nhwc", "nchw"]
+Range = Literal["0..255", "0..1", "-1..1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class ExportOptions:
         opset: of the ONNX files.
         limit: check on so many test pictures only, evenly spread; 0 for all.
         data: the data set; for a run only where it lies now, if not where it was trained from.
+        spec: a ModelSpec's JSON file that describes a .keras file or a SavedModel; its mean and std say what that
+            expects.
+        range: what it expects instead, one of `fold.RANGES`; None tries whether it is 0..255.
         command: what was typed, for the report.
         batch: `1` or `dynamic`; None gives TFLite files a batch of 1 and leaves that of ONNX files free.
         layout: of the ONNX files' input: (batch, height, width, channels), or channels before height.
@@ -44,6 +48,8 @@ class ExportOptions:
     opset: int = DEFAULT_OPSET
     limit: int = 0
     data: str | None = None
+    spec: Path | None = None
+    range: Range | None = None
     command: str = ""
     batch: Batch | None = None
     layout: Layout = "nhwc"
@@ -63,6 +69,8 @@ class ExportOptions:
             raise UsageError(f"batch must be {' or '.join(get_args(Batch))}, not {self.batch!r}")
         if self.layout not in get_args(Layout):
             raise UsageError(f"layout must be {' or '.join(get_args(Layout))}, not {self.layout!r}")
+        if self.range not in (None, *get_args(Range)):
+            raise UsageError(f"range must be {', '.join(get_args(Range))}, not {self.range!r}")
         if not 0 <= self.min_agreement <= 1:
             raise UsageError(f"min_agreement must be 0..1, not {self.min_agreement}")
 

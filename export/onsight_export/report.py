@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 REPORT = "report.json"
 
 
@@ -71,9 +71,9 @@ class ExportReport:
 
     Attributes:
         onsight: its version.
-        name: the run's.
+        name: the run's, or the file's or folder's without suffix.
         command: as it was typed, empty where export was called from Python.
-        run: SHA-256 of `model.keras`, parameter count.
+        source: `kind` (`run`, `keras`, `saved-model`), SHA-256 of the network, parameter count.
         dataset: name, SHA-256, split the variants were checked on, pictures in it.
         pictures: how many of them were used.
         keras: the network's own `correct`, `accuracy` and `interval` on the same pictures.
@@ -90,7 +90,7 @@ class ExportReport:
     onsight: str
     name: str
     command: str
-    run: dict[str, Any]
+    source: dict[str, Any]
     dataset: dict[str, Any]
     pictures: int
     keras: dict[str, Any]

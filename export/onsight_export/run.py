@@ -63,7 +63,9 @@ def open_run(path: Path) -> Run:
     try:
         if not path.is_dir():
             what = "is a file" if path.exists() else "is not there"
-            raise ModelError(f"the run {path} {what}: expected the folder that onsight train wrote")
+            raise ModelError(
+                f"the run {path} {what}: expected the folder that onsight train wrote, a .keras file or a SavedModel"
+            )
         missing = [name for name in ("model.keras", "spec.json", "data.json") if not (path / name).is_file()]
     except OSError as error:  # too long a name, a folder that may not be entered
         raise ModelError(f"cannot read the run {path}: {error.strerror}") from error
@@ -154,26 +156,54 @@ def load_keras(run: Run) -> keras.Model:
     Raises:
         ModelError: the file is damaged, or its input and output are not what the spec says.
     """
+    model = load_keras_file(run.model_path)
+    check_network(model, run.spec, str(run.model_path), "its spec.json")
+    return model
+
+
+def load_keras_file(path: Path) -> keras.Model:
+    """The network in a .keras file.
+
+    Raises:
+        ModelError: the file is damaged, or holds layers that Keras does not know.
+    """
     import_tensorflow()
     import keras
 
     with quiet():
         try:
-            model = keras.models.load_model(run.model_path, compile=False)
+            model: keras.Model = keras.models.load_model(path, compile=False)
         except Exception as error:  # Keras raises whatever its zip, JSON and HDF5 readers raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            failure = ModelError(f"cannot load {run.model_path}: {reason[:200]}")
+            failure = ModelError(f"cannot load {path}: {reason[:200]}")
             raise failure from error
-    width, height = run.spec.input_size_wh
-    wanted = ((height, width, run.spec.channels), (len(run.spec.classes),))
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(f"{run.model_path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not 1")
-    found = (tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
-    if found != wanted:
-        raise ModelError(
-            f"{run.model_path} takes {found[0]} and gives {found[1]}; its spec.json says {wanted[0]} and {wanted[1]}"
-        )
+    if not getattr(model, "inputs", None):
+        raise ModelError(f"{path} does not say what it takes: save a functional or Sequential network with an Input")
     return model
+
+
+def check_network(model: keras.Model, spec: ModelSpec, name: str, says: str) -> None:
+    """Whether a network can be what its spec says; sizes that it leaves free fit any.
+
+    Args:
+        model: any network.
+        spec: says size, channels and classes.
+        name, says: what to call the network and the spec in messages.
+
+    Raises:
+        ModelError: another number of inputs or outputs, or other shapes.
+    """
+    width, height = spec.input_size_wh
+    wanted = ((height, width, spec.channels), (len(spec.classes),))
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(f"{name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not 1")
+    found = (tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
+    fits = all(
+        len(shape) == len(sizes) and all(a in (None, b) for a, b in zip(shape, sizes, strict=True))
+        for shape, sizes in zip(found, wanted, strict=True)
+    )
+    if not fits:
+        raise ModelError(f"{name} takes {found[0]} and gives {found[1]}; {says} says {wanted[0]} and {wanted[1]}")
 
 
 def keras_scores(model: keras.Model, spec: ModelSpec, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -17,7 +17,8 @@ from onsight_edge.files import sha256_bytes
 from onsight_edge.metrics import wilson
 from onsight_edge.spec import ModelSpec
 from onsight_export import checks
-from onsight_export.export import calibration_pictures, export_run
+from onsight_export.convert import calibration_pictures
+from onsight_export.export import export_run
 from onsight_export.options import ExportOptions
 from onsight_export.run import load_run_data, open_run
 from onsight_export.variants import VARIANTS, parse_quant
@@ -80,9 +81,9 @@ def test_the_report_says_what_the_files_do(exported: tuple[Path, Any], tiny: Any
     out, report = exported
     written = json.loads((out / "report.json").read_text())
     assert written == json.loads(json.dumps(report.to_json()))
-    assert written["schema"] == 1
+    assert written["schema"] == 2
     assert (written["name"], written["pictures"], written["command"]) == ("tiny", 200, "onsight export")
-    assert written["run"]["model_sha256"] == sha256_bytes((tiny.run / "model.keras").read_bytes())
+    assert written["source"]["model_sha256"] == sha256_bytes((tiny.run / "model.keras").read_bytes())
     assert written["dataset"]["split"] == "test"
     calibration = written["calibration"]
     assert (calibration["split"], calibration["pictures"], calibration["added"]) == ("train", 100, ["all 0", "all 255"])
@@ -137,10 +138,10 @@ def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> Non
 
 def plant(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
     """Let `spoil` change what the Keras network becomes on its way to the int8 file."""
-    from onsight_export import export
+    from onsight_export import convert
 
-    real = export.tflite.convert
-    monkeypatch.setattr(export.tflite, "convert", lambda *arguments: spoil(real, *arguments))
+    real = convert.tflite.convert
+    monkeypatch.setattr(convert.tflite, "convert", lambda *arguments: spoil(real, *arguments))
 
 
 def test_a_variant_that_lost_too_much_leaves_no_bundle(

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.main import print_json
-from onsight.options import SEED, FiniteRange, json_option
+from onsight.options import SEED, FiniteRange, json_option, spec_option
 from onsight_edge.datasets import NAMED, cached_path
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
-    from onsight_export.options import Batch, Layout
+    from onsight_export.options import Batch, Layout, Range
     from onsight_export.report import ExportReport
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "--quant",
     default="all",
@@ -70,8 +70,21 @@ if TYPE_CHECKING:
 )
 @click.option("--float-io", is_flag=True, help="tflite-int8 takes and gives float32 (pixels 0..255 still), not uint8.")
 @click.option("--opset", type=click.IntRange(13, 18), default=17, show_default=True, help="Of the ONNX files.")
-@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder [default: RUN.bundle beside RUN].")
-@click.option("--data", help="Where the run's data set is now, if it was moved: a folder or an .npz file.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The bundle's folder [default: NAME.bundle beside SOURCE]."
+)
+@click.option(
+    "--data",
+    help="A .keras file's or a SavedModel's data set: cifar10, fashion_mnist, a folder of class folders, an .npz file. "
+    "For a run: where its data set is now, if it was moved.",
+)
+@spec_option
+@click.option(
+    "--range",
+    "expects",
+    type=click.Choice(["0..255", "0..1", "-1..1"]),
+    help="What a .keras file or a SavedModel expects pixels to be [default: 0..255, if it answers as if that were so].",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -80,7 +93,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    run: Path,
+    source: Path,
     quant: str,
     max_drop: float,
     calibration: int,
@@ -92,12 +105,15 @@ def command(
     opset: int,
     out: Path | None,
     data: str | None,
+    spec: Path | None,
+    expects: Range | None,
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Quantize RUN, a folder that `onsight train` wrote, to TFLite and ONNX; writes a checked bundle.
+    """Quantize SOURCE to TFLite and ONNX; writes a checked bundle.
 
-    Every file is run over the data set's test pictures as a device runs it, and compared with Keras.
+    SOURCE is a run (a folder that `onsight train` wrote), a .keras file, or a SavedModel. Every file is run over the
+    data set's test pictures as a device runs it, and compared with Keras.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -105,6 +121,7 @@ def command(
     from onsight_export.export import export_run
     from onsight_export.options import ExportOptions, default_out
     from onsight_export.run import open_run
+    from onsight_export.sources import kind_of
     from onsight_export.variants import parse_quant
 
     options = ExportOptions(
@@ -115,14 +132,17 @@ def command(
         opset=opset,
         limit=limit or 0,
         data=data,
+        spec=spec,
+        range=expects,
         batch=batch,
         layout=layout,
         float_io=float_io,
         min_agreement=min_agreement,
         command=printable(shlex.join(["onsight", *sys.argv[1:]])),
     )
-    out = out or default_out(run)
-    _fetch_if_named(data or open_run(run).data["uri"])
+    out = out or default_out(source)
+    kind = kind_of(source, options)
+    _fetch_if_named(data or (open_run(source).data["uri"] if kind == "run" else ""))
     # a descriptor of its own: the libraries' chatter on 2 is caught while they work
     with os.fdopen(os.dup(2), "w") as terminal:
         console = Console(file=terminal)
@@ -135,7 +155,7 @@ def command(
                     tasks[stage] = bars.add_task(stage)
                 bars.update(tasks[stage], completed=done, total=total)
 
-            report = export_run(run, out, options, show)
+            report = export_run(source, out, options, show)
     if as_json:
         print_json({"bundle": str(out), **report.to_json()})
     else:
