@@ -121,9 +121,12 @@ class _Encoder:
 
     def __init__(self, spec: ModelSpec, tensor: TensorInfo) -> None:
         width, height = spec.input_size_wh
-        self._nchw = _is_nchw(tensor, spec)
         dtype = np.dtype(tensor.dtype)
-        self._tensor = np.empty((1, height, width, spec.channels), dtype)
+        nchw = _is_nchw(tensor, spec)
+        size = (spec.channels, height, width) if nchw else (height, width, spec.channels)
+        self._tensor = np.empty((1, *size), dtype)
+        # written to as (height, width, channels) whatever the order of the tensor
+        self._picture = self._tensor[0].transpose(1, 2, 0) if nchw else self._tensor[0]
         self._table: NDArray[np.generic] | None = None
         values = np.arange(256, dtype=np.float64)[:, np.newaxis]
         real = (values - np.asarray(spec.mean)) / np.asarray(spec.std)
@@ -138,21 +141,20 @@ class _Encoder:
                 )
             scale = tensor.scale or 1.0
             stored = np.clip(np.rint(real / scale) + tensor.zero_point, limits.min, limits.max).astype(dtype)
-        self._same = dtype == np.uint8 and bool((stored == values).all())
-        self._cast = dtype.kind == "f" and spec.raw_pixels
+        same = dtype == np.uint8 and bool((stored == values).all())
+        self._as_it_is = same and not nchw
+        self._copied = same or (dtype.kind == "f" and spec.raw_pixels)
         self._stored = np.ascontiguousarray(stored)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        if self._same:
-            batch: NDArray[np.generic] = pixels[np.newaxis]
-        elif self._cast:
-            self._tensor[0] = pixels
-            batch = self._tensor
+        if self._as_it_is:
+            return pixels[np.newaxis]
+        if self._copied:
+            self._picture[:] = pixels
         else:
             for channel in range(pixels.shape[-1]):  # a table look-up: no float arithmetic for a pixel
-                np.take(self._stored[:, channel], pixels[..., channel], out=self._tensor[0, ..., channel])
-            batch = self._tensor
-        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self._nchw else batch
+                np.take(self._stored[:, channel], pixels[..., channel], out=self._picture[..., channel])
+        return self._tensor
 
 
 def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -84,8 +84,15 @@ def test_a_mean_and_std_by_channel_are_folded_in_and_the_files_take_raw_pixels(
         np.testing.assert_allclose(classifier.scores(tiny.images), wanted, atol=1e-4)
 
 
-def test_a_range_that_is_clearly_another_is_refused_with_its_flag(unscaled: Any, uri: str, tmp_path: Path) -> None:
-    unscaled.save(tmp_path / "net.keras")
+def test_a_range_that_is_clearly_another_is_refused_with_its_flag(uri: str, tmp_path: Path) -> None:
+    import keras
+
+    # by hand: a channel against the mean of the others, grey where none stands out by half a blob; for pixels 0..1
+    last = keras.layers.Dense(4, activation="softmax")
+    network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D(), last])
+    against = 300 * (1.5 * np.eye(3, 4) - 0.5 * (np.arange(4) < 3))
+    last.set_weights([against, np.array([0, 0, 0, 300 * 13 / 255])])
+    network.save(tmp_path / "net.keras")
     with pytest.raises(ModelError, match=r"seems to expect 0\.\.1.*, not raw pixels: .* say --range 0\.\.1") as caught:
         export_run(tmp_path / "net.keras", tmp_path / "b.bundle", options(uri))
     assert "\n" not in str(caught.value)
