@@ -1,4 +1,4 @@
-"""A whole export: six files, each held against Keras, and what keeps a bundle from being written."""
+"""A whole export: eight files, each held against Keras, and what keeps a bundle from being written."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from onsight_export import checks
 from onsight_export.convert import calibration_pictures
 from onsight_export.export import export_run
 from onsight_export.options import ExportOptions
+from onsight_export.report import VariantReport
 from onsight_export.run import load_run_data, open_run
 from onsight_export.variants import VARIANTS, parse_quant
 
 ALL = list(VARIANTS)
-INT8 = ["tflite-int8", "onnx-int8"]
 
 
 def test_the_bundle_holds_every_variant_and_opens(exported: tuple[Path, Any], tiny: Any) -> None:
@@ -111,10 +111,11 @@ def test_quantized_files_are_smaller(exported: tuple[Path, Any]) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(exported: tuple[Path, Any], tiny: Any, tmp_path: Path) -> None:
-    export_run(tiny.run, tmp_path / "again.bundle", ExportOptions(parse_quant("int8"), 3.0, 100))
-    for name in INT8:
+    options = ExportOptions(max_drop_points=3.0, calibration=100, limit=20)
+    export_run(tiny.run, tmp_path / "again.bundle", options)
+    for name in ALL:
         file = f"{name}.{name.split('-')[0]}"
-        assert (tmp_path / "again.bundle" / file).read_bytes() == (exported[0] / file).read_bytes()
+        assert (tmp_path / "again.bundle" / file).read_bytes() == (exported[0] / file).read_bytes(), name
 
 
 def test_calibration_is_training_pictures_and_the_two_extremes(tiny: Any) -> None:
@@ -245,6 +246,66 @@ def test_scores_that_cannot_be_this_networks_are_caught(tiny: Any, spoil: Any, m
     checks.check_scores(VARIANTS["tflite-dynamic"], tiny.scores, tiny.scores, output)
     with pytest.raises(ModelError, match=message):
         checks.check_scores(VARIANTS["tflite-dynamic"], spoil(tiny.scores), tiny.scores, output)
+
+
+def report_of(variant: str, agreement: float, pictures: int) -> VariantReport:
+    tensor = {"name": "x", "shape": [1], "dtype": "float32"}
+    return VariantReport(
+        variant, "f", "0", 1, "b", tensor, tensor, pictures, pictures, 1.0, (0.9, 1.0), 0.0, agreement, 0.1, 0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "agreement", "pictures", "passes"),
+    [
+        ("tflite-int8", 0.90, 1000, True),
+        ("tflite-int8", 0.89, 1000, False),
+        ("tflite-int16x8", 0.89, 1000, False),
+        ("onnx-float16", 0.99, 1000, True),
+        ("onnx-float16", 0.98, 1000, False),
+        ("tflite-float32", 0.999, 1000, True),
+        ("tflite-float32", 0.998, 1000, False),
+        ("tflite-float32", 0.9, 10, True),  # one picture may always differ
+        ("tflite-float32", 0.8, 10, False),
+    ],
+)
+def test_agreement_is_asked_of_every_variant(variant: str, agreement: float, pictures: int, passes: bool) -> None:
+    reports = [report_of("tflite-dynamic", 1.0, pictures), report_of(variant, agreement, pictures)]
+    if passes:
+        checks.check_agreement(reports, 0.9)
+    else:
+        with pytest.raises(ModelError, match=f"names: {variant} on .*: no bundle was written"):
+            checks.check_agreement(reports, 0.9)
+
+
+def test_too_little_agreement_leaves_no_bundle(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(
+        monkeypatch,
+        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
+    )
+    options = ExportOptions(parse_quant("tflite-int16x8"), 100.0, 40, min_agreement=0.995)
+    with pytest.raises(ModelError, match=r"tflite-int16x8 on \d\d\.\d\d% \(at least 99.5%\): no bundle was written"):
+        export_run(tiny.run, tmp_path / "b.bundle", options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_variant_is_checked_on_fewer_pictures_and_says_so(tiny: Any, exported: tuple[Path, Any]) -> None:
+    assert VARIANTS["tflite-int16x8"].most_pictures == 2000
+    fewer = dataclasses.replace(VARIANTS["tflite-int16x8"], most_pictures=50)
+    report = checks.check_file(
+        exported[0] / "tflite-int16x8.tflite",
+        fewer,
+        pixels=tiny.images,
+        labels=tiny.labels,
+        reference=tiny.scores,
+        weights=checks.kernel_weights(tiny.model),
+    )
+    assert report.pictures == 50
+    with Classifier.open(exported[0], variant="tflite-int16x8") as classifier:
+        right = int((classifier.scores(tiny.images[::4]).argmax(axis=1) == tiny.labels[::4]).sum())
+    assert report.correct == right
+    keras_right = int((tiny.scores[::4].argmax(axis=1) == tiny.labels[::4]).sum())
+    assert report.drop_points == pytest.approx(100 * (keras_right - right) / 50)
 
 
 def test_a_bundle_that_is_there_is_not_touched(exported: tuple[Path, Any], tiny: Any) -> None:
