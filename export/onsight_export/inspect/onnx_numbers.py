@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import onnx
 
 _CONVERSIONS = frozenset(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast", "CastLike"))
+# what decides and measures, whatever numbers it is given
+_NO_ARITHMETIC = frozenset(("If", "Loop", "Scan", "SequenceMap", "Shape", "Size"))
 _UNPACK_WEIGHTS = frozenset(("MatMulNBits", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"))
 # runtimes do these within the operator before them
 _ACTIVATIONS = frozenset(("Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid"))
@@ -41,6 +43,8 @@ class Numbers:
         """What a node calculates in, see Operator.arithmetic; `tensor` tells a value's dtype."""
         if node.op_type in _CONVERSIONS:
             return CONVERSION
+        if node.op_type in _NO_ARITHMETIC:
+            return OTHER
         computed = [name for name in node.input if name and not self._is_constant(name)]
         dtypes = [tensor(name).dtype for name in (*computed, *node.output) if name]
         if node.op_type.startswith("QLinear") or node.op_type in ("ConvInteger", "MatMulInteger", "QGemm"):

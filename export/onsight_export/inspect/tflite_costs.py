@@ -24,6 +24,8 @@ _UNKNOWN = frozenset(
         *("STABLEHLO_COMPOSITE", "STABLEHLO_CASE"),
     )
 )
+# what decides and measures, whatever numbers it is given
+_NO_ARITHMETIC = frozenset(("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE", "SHAPE", "RANK"))
 _FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
 
 
@@ -78,6 +80,8 @@ def arithmetic(kind: str, computed: Sequence[tuple[str, bool]], weights: Sequenc
     """
     if kind in _CONVERSIONS:
         return CONVERSION
+    if kind in _NO_ARITHMETIC:
+        return OTHER
     floats = [dtype for dtype, _ in computed if dtype in _FLOATS]
     if floats:
         # integers beside floats are weights that the operator unpacks as it goes: "dynamic range"
