@@ -1,8 +1,8 @@
 """TFLite Model Metadata: what makes a .tflite file describe itself, to onsight and to other tools.
 
 A flatbuffer of its own (identifier M001) rides in the model's buffer named TFLITE_METADATA; the files it names are
-appended to the model as a zip archive. Slot numbers below follow the public schema, version 1.1.0:
-https://github.com/tensorflow/tflite-support/blob/master/tensorflow_lite_support/metadata/metadata_schema.fbs
+appended to the model as a zip archive. Slot numbers below follow the public schema:
+https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/metadata_schema.fbs (1.5.0)
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 
 from onsight_edge.embedded import TFLITE_LABELS_FILE, TFLITE_SPEC_FILE
 from onsight_edge.errors import ModelError
-from onsight_edge.files import canonical_json
+from onsight_edge.files import canonical_json, sha256_bytes
 from onsight_edge.spec import ModelSpec
 
 _BUFFER_NAME = b"TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 _PARSER = "1.0.0"  # no field that came later is used
-_IMAGE_PROPERTIES, _NORMALIZATION, _THRESHOLDING = 2, 1, 3  # members of the unions
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES, _NORMALIZATION, _THRESHOLDING = 1, 2, 1, 3  # members of the unions
 _DESCRIPTIONS, _AXIS_LABELS = 1, 2  # AssociatedFileType
 _COLOUR_SPACE = {"rgb": 1, "grey": 2}
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date: equal models give equal files
@@ -42,7 +42,7 @@ def add_metadata(data: bytes, spec: ModelSpec) -> bytes:
     """
     if broken := [name for name in spec.classes if name.splitlines() != [name]]:
         raise ModelError(f"the class name {broken[0]!r} has a line break in it or is empty: rename the class")
-    repacked = _with_buffer(data, metadata_flatbuffer(spec))
+    repacked = _with_buffer(data, metadata_flatbuffer(spec, sha256_bytes(data)[:12]))
     archive = io.BytesIO(repacked)
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as files:
         for name, text in (
@@ -53,8 +53,14 @@ def add_metadata(data: bytes, spec: ModelSpec) -> bytes:
     return archive.getvalue()
 
 
-def metadata_flatbuffer(spec: ModelSpec) -> bytes:
-    """The metadata alone: picture input with its normalization, scores with their label file."""
+def metadata_flatbuffer(spec: ModelSpec, version: str) -> bytes:
+    """The metadata alone: picture input with its normalization, scores with their label file.
+
+    Args:
+        spec: what is to be known of the model.
+        version: tells one conversion of one training from every other; `add_metadata` takes the digest of what the
+            converter gave.
+    """
     builder = _Builder(1024)
     width, height = spec.input_size_wh
     size = builder.table(2, [(0, "Uint32", width), (1, "Uint32", height)])
@@ -70,16 +76,18 @@ def metadata_flatbuffer(spec: ModelSpec) -> bytes:
         7,
         [
             (0, "offset", builder.text("image")),
-            (1, "offset", builder.text(f"{width}x{height} {spec.colour} picture, {spec.resize}, values 0..255")),
+            (1, "offset", builder.text(f"{spec.colour} picture, {spec.resize}")),
             (3, "offset", content),
             (4, "offset", builder.tables([normalize])),
             (5, "offset", builder.table(2, [(0, "offset", builder.floats(high)), (1, "offset", builder.floats(low))])),
         ],
     )
     labels = builder.file(TFLITE_LABELS_FILE, "the classes, in the order of the scores", _AXIS_LABELS)
+    feature = builder.table(3, [(0, "Uint8", _FEATURE_PROPERTIES), (1, "offset", builder.table(0, []))])
     fields: list[tuple[int, str, Any]] = [
         (0, "offset", builder.text("scores")),
         (1, "offset", builder.text(f"{spec.output} of the classes")),
+        (3, "offset", feature),
         (5, "offset", builder.table(2, [(0, "offset", builder.floats([1.0])), (1, "offset", builder.floats([0.0]))])),
         (6, "offset", builder.tables([labels])),
     ]
@@ -99,7 +107,7 @@ def metadata_flatbuffer(spec: ModelSpec) -> bytes:
         [
             (0, "offset", builder.text(spec.name)),
             (1, "offset", builder.text(f"Image classifier, {len(spec.classes)} classes")),
-            (2, "offset", builder.text(spec.sha256[:12])),
+            (2, "offset", builder.text(version)),
             (3, "offset", builder.tables([subgraph])),
             (6, "offset", builder.tables([spec_file])),
             (7, "offset", builder.text(_PARSER)),

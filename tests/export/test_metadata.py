@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from onsight_edge.errors import ModelError
 from onsight_edge.spec import ModelSpec
 from onsight_export.tflite_metadata import add_metadata, metadata_flatbuffer
 
-TFLITE = ["tflite-float32", "tflite-float16", "tflite-dynamic", "tflite-int8"]
+TFLITE = ["tflite-float32", "tflite-float16", "tflite-dynamic", "tflite-int8", "tflite-int16x8"]
 
 
 class Table:
@@ -72,10 +73,11 @@ class Table:
         return self._field(slot) is not None
 
 
-def check_metadata(metadata: bytes, spec: ModelSpec) -> None:
+def check_metadata(metadata: bytes, spec: ModelSpec) -> str:
+    """Check what stands in the metadata; give back the model's version."""
     assert metadata[4:8] == b"M001"
     model = Table.root(metadata)
-    assert model.text(0) == spec.name
+    assert (model.text(0), model.text(1)) == (spec.name, f"Image classifier, {len(spec.classes)} classes")
     assert model.text(7) == "1.0.0"
     assert [file.text(0) for file in model.tables(6)] == ["onsight.json"]
     (graph,) = model.tables(3)
@@ -91,6 +93,9 @@ def check_metadata(metadata: bytes, spec: ModelSpec) -> None:
     assert (picture.table(5).floats(0), picture.table(5).floats(1)) == ([255.0], [0.0])
     (labels,) = scores.tables(6)
     assert (labels.text(0), labels.scalar(2, "b")) == ("labels.txt", 2)  # TENSOR_AXIS_LABELS
+    assert scores.table(3).scalar(0, "B") == 1 and scores.table(3).has(1)  # FeatureProperties
+    assert (scores.table(5).floats(0), scores.table(5).floats(1)) == ([1.0], [0.0])
+    return model.text(2)
 
 
 @pytest.mark.parametrize("variant", TFLITE)
@@ -101,12 +106,19 @@ def test_tflite_files_carry_standard_metadata(exported: tuple[Path, Any], tiny: 
     data = (exported[0] / f"{variant}.tflite").read_bytes()
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     buffers = {entry.name: entry.buffer for entry in model.metadata}
-    check_metadata(bytes(model.buffers[buffers[b"TFLITE_METADATA"]].data), spec)
+    assert re.fullmatch("[0-9a-f]{12}", check_metadata(bytes(model.buffers[buffers[b"TFLITE_METADATA"]].data), spec))
     assert b"min_runtime_version" in buffers  # the converter's own entry stays
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.read("labels.txt").decode().splitlines() == list(spec.classes)
         assert ModelSpec.from_json(json.loads(archive.read("onsight.json"))) == spec
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_the_version_tells_conversions_apart(exported: tuple[Path, Any]) -> None:
+    from onsight_export.inspect.child import read_facts
+
+    files = [exported[0] / f"{variant}.tflite" for variant in TFLITE]
+    assert len({dict(read_facts(file.read_bytes(), "tflite").about)["version"] for file in files}) == len(TFLITE)
 
 
 @pytest.mark.parametrize("variant", TFLITE)
@@ -152,7 +164,7 @@ def test_the_rewritten_file_answers_bit_for_bit_as_before(tiny: Any) -> None:
 
 def test_threshold_colour_and_logits_stand_in_the_metadata() -> None:
     spec = ModelSpec("n", ("a", "b"), (4, 6), colour="grey", output="logits", threshold=0.25)
-    (graph,) = Table.root(metadata_flatbuffer(spec)).tables(3)
+    (graph,) = Table.root(metadata_flatbuffer(spec, "7")).tables(3)
     ((picture,), (scores,)) = graph.tables(2), graph.tables(3)
     assert picture.table(3).table(1).scalar(0, "b") == 2  # GRAYSCALE
     (unit,) = scores.tables(4)
