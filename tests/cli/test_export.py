@@ -98,7 +98,21 @@ def test_json_is_the_report_alone(tmp_path: Path) -> None:
     assert document.pop("bundle") == str(out)
     assert document == json.loads((out / "report.json").read_text())
     assert document["pictures"] == 20
-    assert [each["variant"] for each in document["variants"]] == ["onnx-float32", "onnx-int8"]
+    assert [each["variant"] for each in document["variants"]] == ["onnx-float32", "onnx-float16", "onnx-int8"]
+
+
+def test_a_keras_file_with_its_range_by_flag(tmp_path: Path) -> None:
+    run = write_run(tmp_path, carrier=0.5)
+    result = onsight(
+        *("export", run / "model.keras", "--data", tmp_path / "pair.npz", "--range", "0..255"),
+        *("--quant", "onnx-float32", "--layout", "nchw", "--batch", "1", "--opset", "14", "--json"),
+    )
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["bundle"] == str(run / "model.bundle")
+    assert document["source"]["kind"] == "keras"
+    assert (document["layout"], document["batch"]["onnx"], document["opset"]) == ("nchw", "1", 14)
+    assert [each["input"]["shape"] for each in document["variants"]] == [[1, 3, 8, 8]]
 
 
 def test_a_variant_that_loses_too_much_is_one_line_and_no_bundle(tmp_path: Path) -> None:
@@ -114,6 +128,8 @@ def test_what_is_wrong_with_the_call_is_said_at_once(tmp_path: Path) -> None:
     assert "unknown variant 'int4'" in one_line(onsight("export", tmp_path, "--quant", "int4"), 2)
     assert "nowhere is not there" in one_line(onsight("export", tmp_path / "nowhere"), 1)
     assert "has no model.keras" in one_line(onsight("export", tmp_path), 1)
+    (tmp_path / "net.keras").write_bytes(b"")
+    assert "--data DATA" in one_line(onsight("export", tmp_path / "net.keras"), 2)
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:

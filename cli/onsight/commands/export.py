@@ -199,4 +199,11 @@ def _print(report: ExportReport, out: Path) -> None:
         )
     console.print(table)
     console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
+    for each in report.variants:
+        if each.pictures < report.pictures:
+            console.print(
+                f"{each.variant}: on {each.pictures} of the pictures, evenly spread; its loss is against Keras on the "
+                "same ones. It is too slow for more.",
+                highlight=False,
+            )
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)
