@@ -16,9 +16,9 @@ from onsight_edge.errors import DataError, ModelError, UsageError
 from onsight_edge.files import sha256_bytes
 from onsight_edge.spec import Colour, ModelSpec, Output
 from onsight_export.fold import RANGES, takes_raw_pixels
+from onsight_export.input_range import check_range
 from onsight_export.options import ExportOptions
 from onsight_export.quiet import quiet
-from onsight_export.ranges import check_range
 from onsight_export.run import check_network, load_keras, load_keras_file, load_run_data, open_run
 from onsight_export.saved_models import GRAPH, digest, load_saved_model
 
