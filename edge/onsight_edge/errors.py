@@ -10,6 +10,7 @@
     │   └── MissingExtraError    a package that an extra installs is not there
     ├── SourceError              cameras, video files, streams
     ├── SinkError                where results go
+    ├── NoChildError             a process of its own, for what may crash
     └── BenchmarkError           measuring, and the records
 
 A message says what was wrong, where, what was expected and what to do, in one line.
@@ -61,6 +62,10 @@ class SourceError(OnsightError):
 
 class SinkError(OnsightError):
     """Results cannot be written where they were sent."""
+
+
+class NoChildError(OnsightError):
+    """No process can be started here that tries what may crash; callers may go on without."""
 
 
 class BenchmarkError(OnsightError):
