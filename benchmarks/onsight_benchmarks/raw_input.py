@@ -55,9 +55,10 @@ def convert_pair(run: Path) -> Pair:
         BenchmarkError: its network does not begin with a Rescaling. MissingExtraError: no TensorFlow.
         ModelError, DataError: no such run, or its data set is gone.
     """
-    import keras
+    from onsight_export.run import import_tensorflow, load_keras, load_run_data, open_run
 
-    from onsight_export.run import load_keras, load_run_data, open_run
+    import_tensorflow()
+    import keras
 
     opened = open_run(run)
     model = load_keras(opened)
@@ -68,7 +69,11 @@ def convert_pair(run: Path) -> Pair:
     drawn = np.random.default_rng(0).choice(len(train), min(_CALIBRATION, len(train)), replace=False)
     ends = np.stack([np.zeros_like(train[0]), np.full_like(train[0], 255)])
     pixels = np.concatenate([train[np.sort(drawn)], ends]).astype(np.float32)
-    without = keras.Model(first.output, model.outputs[0])
+    if isinstance(model, keras.Sequential):
+        rest = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)][1:]
+        without = keras.Sequential([keras.Input(first.output.shape[1:]), *rest])
+    else:
+        without = keras.Model(first.output, model.outputs[0])
     scaled = pixels * np.float32(first.scale) + np.float32(first.offset)
     return Pair(opened.name, opened.sha256, _to_int8(model, pixels, "uint8"), _to_int8(without, scaled, "int8"))
 
@@ -132,8 +137,11 @@ def invoke_call(data: bytes, seed: int) -> Callable[[], object]:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise MissingExtraError("ai-edge-litert", "", "invoking TFLite files") from error
-    interpreter = Interpreter(model_content=data, num_threads=1)
-    interpreter.allocate_tensors()
+    from onsight_export.quiet import quiet
+
+    with quiet():  # LiteRT tells of its XNNPACK delegate
+        interpreter = Interpreter(model_content=data, num_threads=1)
+        interpreter.allocate_tensors()
     given = interpreter.get_input_details()[0]
     limits = np.iinfo(given["dtype"])
     drawn = np.random.default_rng(seed).integers(limits.min, limits.max + 1, given["shape"])
