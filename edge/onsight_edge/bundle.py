@@ -1,21 +1,24 @@
 """Bundles and model files: found, checked against their digests, and only then read.
 
-A bundle is a folder of variants with `manifest.json` (docs/bundle.md), which holds the SHA-256 of every file and
-of itself.
+A bundle is a folder of variants, or the same as one zip file, with `manifest.json` (docs/bundle.md), which holds the
+SHA-256 of every file and of itself.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onsight_edge.embedded import read_spec
 from onsight_edge.errors import IntegrityError, ModelError, UsageError
 from onsight_edge.files import canonical_json, json_text, sha256_bytes, write_json
 from onsight_edge.spec import ModelSpec
 from onsight_edge.version import __version__
+
+if TYPE_CHECKING:
+    from onsight_edge.archive import Archive
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -26,8 +29,10 @@ VARIANTS = (
     "tflite-float32",
     "tflite-float16",
     "tflite-dynamic",
+    "tflite-int16x8",
     "onnx-int8",
     "onnx-float32",
+    "onnx-float16",
 )
 _MANIFEST_BYTES = 4 << 20
 
@@ -52,7 +57,8 @@ class ModelFile:
         variant: such as `tflite-int8`; for a bare file the format alone.
         spec: what it expects and answers.
         sha256: of `data`.
-        bundle: the bundle's folder, None for a bare file.
+        bundle: the bundle's folder or zip file, None for a bare file.
+        golden: what `onsight_edge.golden.load_golden` reads, None where the bundle has none.
     """
 
     path: Path
@@ -62,36 +68,58 @@ class ModelFile:
     spec: ModelSpec
     sha256: str
     bundle: Path | None = None
+    golden: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder of variants whose every file has the digest that its manifest says."""
+    """A folder of variants, or a zip file of them, whose every file has the digest that its manifest says.
+
+    Attributes:
+        path: the folder, or the zip file; a zip is read into memory once and never unpacked to disk.
+        name, spec: of all variants.
+        variants: variant -> its file.
+        files: name -> every other file.
+        golden: the name of the golden samples among `files`, None where there are none.
+    """
 
     path: Path
     name: str
     spec: ModelSpec
     variants: dict[str, FileEntry]
     files: dict[str, FileEntry]
+    golden: str | None = None
+    archive: Archive | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Bundle:
         """Read the manifest and check every file it names.
 
+        Args:
+            path: a folder, or a zip file.
+
         Raises:
-            ModelError: no manifest, or not one that this onsight reads.
+            ModelError: no manifest, or not one that this onsight reads; not a zip file, or a dangerous one.
             IntegrityError: a file is missing, or differs from what was exported.
         """
-        manifest = _read_manifest(path / MANIFEST)
+        archive: Archive | None = None
+        if not path.is_dir():
+            from onsight_edge.archive import read_archive  # folders start sooner without zipfile
+
+            archive = read_archive(path)
+        manifest = _read_manifest(path, archive)
         where = str(path / MANIFEST)
         try:
             variants = {name: _entry(entry) for name, entry in manifest["variants"].items()}
             files = {name: _entry({"file": name, **entry}) for name, entry in manifest["files"].items()}
             name = str(manifest["name"])
             spec = ModelSpec.from_json(manifest["spec"], where)
+            golden = manifest.get("golden")
+            if golden is not None and golden not in files:
+                raise ValueError(f"the golden samples {golden!r} are not among its files")
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(f"{where} is not a bundle's manifest: {error!r}") from error
-        bundle = cls(path, name, spec, variants, files)
+        bundle = cls(path, name, spec, variants, files, golden, archive)
         for entry in (*variants.values(), *files.values()):
             bundle.read(entry)
         return bundle
@@ -103,17 +131,15 @@ class Bundle:
             IntegrityError: missing, or changed.
         """
         path = self.path / entry.file
-        try:
-            if not path.is_file() or path.stat().st_size != entry.bytes:
-                raise IntegrityError(
-                    f"{path} is missing or has another size than the {entry.bytes} bytes that were exported: the "
-                    "bundle is incomplete, copy or export it again"
-                )
-            data = path.read_bytes()
-        except OSError as error:
+        if self.archive is None:
+            data = _read_file(path, entry.bytes)
+        else:
+            data = self.archive[entry.file] if self.archive.size(entry.file) == entry.bytes else None
+        if data is None:
             raise IntegrityError(
-                f"{path} cannot be read ({error.strerror}): the bundle is incomplete, copy it again"
-            ) from error
+                f"{path} is missing or has another size than the {entry.bytes} bytes that were exported: the "
+                "bundle is incomplete, copy or export it again"
+            )
         digest = sha256_bytes(data)
         if digest != entry.sha256:
             raise IntegrityError(
@@ -132,7 +158,10 @@ class Bundle:
             raise ModelError(f"{self.path} has no variant {name!r}; it has {', '.join(self.variants)}")
         entry = self.variants[name]
         data = self.read(entry)
-        return ModelFile(self.path / entry.file, data, name.split("-")[0], name, self.spec, entry.sha256, self.path)
+        golden = None if self.golden is None else self.read(self.files[self.golden])
+        return ModelFile(
+            self.path / entry.file, data, name.split("-")[0], name, self.spec, entry.sha256, self.path, golden
+        )
 
 
 def open_model(
@@ -145,7 +174,7 @@ def open_model(
     """Find one model and check it.
 
     Args:
-        model: `default`, a bundle's folder, or a .tflite or .onnx file.
+        model: `default`, a bundle's folder or zip file, or a .tflite or .onnx file.
         variant: which of a bundle's variants; by default the first of VARIANTS that it has.
         model_format: take only variants of that format, `tflite` or `onnx`.
         spec: a ModelSpec's JSON file, for files that carry none; it overrides the one inside.
@@ -159,11 +188,11 @@ def open_model(
         path.stat()
     except FileNotFoundError as error:
         raise ModelError(
-            f"no model at {path}: expected a bundle's folder, a .tflite or .onnx file, or 'default'"
+            f"no model at {path}: expected a bundle (a folder or .bundle.zip), a .tflite or .onnx file, or 'default'"
         ) from error
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if path.is_dir():
+    if path.is_dir() or path.suffix.lower() == ".zip":
         if (path / "model.keras").exists() and not (path / MANIFEST).exists():
             raise ModelError(f"{path} is a training run; make a bundle of it first: onsight export {path}")
         if spec is not None:
@@ -173,7 +202,15 @@ def open_model(
     return _bare_file(path, variant, model_format, spec)
 
 
-def write_manifest(folder: Path, *, name: str, spec: ModelSpec, variants: dict[str, str], extra: list[str]) -> None:
+def write_manifest(
+    folder: Path,
+    *,
+    name: str,
+    spec: ModelSpec,
+    variants: dict[str, str],
+    extra: list[str],
+    golden: str | None = None,
+) -> None:
     """Write `manifest.json` into a folder of finished files.
 
     Args:
@@ -182,14 +219,17 @@ def write_manifest(folder: Path, *, name: str, spec: ModelSpec, variants: dict[s
         spec: of all its variants.
         variants: variant -> file name.
         extra: names of further files, such as `report.json`.
+        golden: the file name of the golden samples; it need not be named in `extra`, too.
     """
+    others = dict.fromkeys([*extra, golden] if golden is not None else extra)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "onsight": __version__,
         "name": name,
         "spec": spec.to_json(),
         "variants": {variant: _describe(folder / file) for variant, file in variants.items()},
-        "files": {file: {k: v for k, v in _describe(folder / file).items() if k != "file"} for file in extra},
+        "files": {file: {k: v for k, v in _describe(folder / file).items() if k != "file"} for file in others},
+        "golden": golden,
     }
     manifest["sha256"] = _manifest_digest(manifest)
     write_json(folder / MANIFEST, manifest)
@@ -200,7 +240,9 @@ def _bare_file(path: Path, variant: str | None, model_format: str | None, spec: 
     if suffix == "keras":
         raise ModelError(f"{path} is a training run's network; make a bundle of it first: onsight export {path.parent}")
     if suffix not in ("tflite", "onnx"):
-        raise ModelError(f"{path} is not a model: expected a bundle's folder, a .tflite or an .onnx file")
+        raise ModelError(
+            f"{path} is not a model: expected a bundle (a folder or .bundle.zip), a .tflite or an .onnx file"
+        )
     if variant is not None:
         raise UsageError(f"--variant chooses from a bundle; {path} is a single file")
     if model_format not in (None, suffix):
@@ -228,15 +270,28 @@ def _preferred(bundle: Bundle, model_format: str | None) -> str:
     raise ModelError(f"{bundle.path} has no {model_format or 'usable'} variant; it has {', '.join(bundle.variants)}")
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_file(path: Path, size: int) -> bytes | None:
     try:
-        if path.stat().st_size > _MANIFEST_BYTES:
+        return path.read_bytes() if path.is_file() and path.stat().st_size == size else None
+    except OSError as error:
+        raise IntegrityError(
+            f"{path} cannot be read ({error.strerror}): the bundle is incomplete, copy it again"
+        ) from error
+
+
+def _read_manifest(bundle: Path, archive: Archive | None) -> dict[str, Any]:
+    path = bundle / MANIFEST
+    try:
+        size = path.stat().st_size if archive is None else archive.size(MANIFEST)
+        if size is None:
+            raise FileNotFoundError(path)
+        if size > _MANIFEST_BYTES:
             raise ModelError(f"{path} is over {_MANIFEST_BYTES >> 20} MiB: not a bundle's manifest")
-        text = path.read_text(encoding="utf-8")
+        text = (path.read_bytes() if archive is None else archive[MANIFEST]).decode()
         manifest = json.loads(text)
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path.parent} is not a bundle: it has no {MANIFEST}; make one with: onsight export RUN"
+            f"{bundle} is not a bundle: it has no {MANIFEST}; make one with: onsight export RUN"
         ) from error
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
