@@ -40,14 +40,19 @@ def read_facts(data: bytes, model_format: str) -> FileFacts:
     except (ModelError, MemoryError, ImportError):
         raise
     except Exception as error:  # generated parsers raise whatever the bytes lead them to
-        reason = " ".join(str(error).split())[:150]
-        raise ModelError(f"it is damaged: reading it ended in {type(error).__name__}: {reason}") from error
+        reason = " ".join(str(error).split())[:100]
+        raise ModelError(f"it is damaged or incomplete ({type(error).__name__}: {reason})") from error
 
 
 def main() -> None:
     """Read stdin, write stdout; refuse by raising, as onsight_edge.trial wants it."""
     facts = read_facts(sys.stdin.buffer.read(), sys.argv[1])
-    sys.stdout.write(json.dumps(facts.to_json(), allow_nan=False))
+    sys.stdout.write(json.dumps(facts.to_json(), allow_nan=False, default=_text))
+
+
+def _text(value: object) -> str:
+    """protobuf gives the bytes themselves where a text of a damaged file is no UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 if __name__ == "__main__":

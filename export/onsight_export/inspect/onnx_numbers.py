@@ -54,9 +54,9 @@ class Numbers:
             return UNKNOWN if UNKNOWN in dtypes else OTHER
         if node.op_type in _UNPACK_WEIGHTS:
             return f"{floats[0]}, 8-bit weights"
-        sources = [self._writers.get(name) for name in computed]
+        sources = [self._writers.get(name) for name in computed if tensor(name).dtype in _FLOATS]
         from_8_bits = [one is not None and self._within_8_bits(one) for one in sources]
-        if computed and all(from_8_bits) and (to := self._quantized_to(node)):
+        if from_8_bits and all(from_8_bits) and (to := self._quantized_to(node)):
             return to
         if any(self._is_unpacked_weight(name) for name in node.input):
             return f"{floats[0]}, 8-bit weights"
