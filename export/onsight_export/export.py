@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
+import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from onsight_edge import __version__
+from onsight_edge.archive import write_archive
 from onsight_edge.bundle import write_manifest
-from onsight_edge.errors import DataError
+from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.files import atomic_folder, write_json
 from onsight_edge.metrics import correct, wilson
 from onsight_export.checks import check_agreement, check_drops, check_file, evenly, kernel_weights
@@ -33,7 +37,7 @@ def export_run(
 
     Args:
         path: a run (what `onsight train` wrote), a .keras file or a SavedModel.
-        out: the bundle's folder; must not exist. Written whole or not at all.
+        out: the bundle, a folder or a file that ends in .zip; must not exist. Written whole or not at all.
         options: see ExportOptions.
         progress: told what is going on.
 
@@ -45,7 +49,7 @@ def export_run(
     """
     options = options or ExportOptions()
     kind_of(path, options)
-    with atomic_folder(out) as folder:
+    with _published(out) as folder:
         source = open_source(path, options, progress)
         files = convert(source, options, folder, progress)
         report = _check(source, options, files, progress)
@@ -58,6 +62,25 @@ def export_run(
             extra=[REPORT],
         )
     return report
+
+
+@contextlib.contextmanager
+def _published(out: Path) -> Iterator[Path]:
+    """Yield a folder that becomes `out`, a folder or an archive, if the block succeeds."""
+    if out.suffix.lower() != ".zip":
+        with atomic_folder(out) as folder:
+            yield folder
+        return
+    if out.exists():
+        raise OnsightError(f"{out} exists already: name another file, or remove it first")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp")
+    except OSError as error:
+        raise OnsightError(f"cannot write {out}: {error.strerror}") from error
+    with beside as name:
+        yield Path(name)
+        write_archive(Path(name), out)
 
 
 def _check(source: Source, options: ExportOptions, files: dict[Variant, Path], progress: Progress) -> ExportReport:

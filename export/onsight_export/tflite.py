@@ -77,7 +77,9 @@ def convert(
             data: bytes = converter.convert()
     except Exception as error:  # the converter raises ValueError, RuntimeError and classes of its own
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{variant.name}: TensorFlow's converter failed: {reason}") from error
+        raise ModelError(
+            f"{variant.name}: TensorFlow's converter failed: {reason}; --quant can leave it out"
+        ) from error
     return add_metadata(data, spec)
 
 

@@ -118,6 +118,21 @@ def test_the_same_run_gives_the_same_bytes(exported: tuple[Path, Any], tiny: Any
         assert (tmp_path / "again.bundle" / file).read_bytes() == (exported[0] / file).read_bytes(), name
 
 
+def test_a_zip_is_the_same_bundle_in_one_file_the_same_twice(
+    exported: tuple[Path, Any], tiny: Any, tmp_path: Path
+) -> None:
+    options = ExportOptions(parse_quant("float32"), limit=20)
+    for name in ("one", "two"):
+        export_run(tiny.run, tmp_path / f"{name}.bundle.zip", options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.bundle.zip", "two.bundle.zip"]
+    assert (tmp_path / "one.bundle.zip").read_bytes() == (tmp_path / "two.bundle.zip").read_bytes()
+    bundle = Bundle.open(tmp_path / "one.bundle.zip")
+    assert list(bundle.variants) == ["tflite-float32", "onnx-float32"]
+    assert bundle.read(bundle.variants["onnx-float32"]) == (exported[0] / "onnx-float32.onnx").read_bytes()
+    with pytest.raises(OnsightError, match="exists already"):
+        export_run(tiny.run, tmp_path / "one.bundle.zip", options)
+
+
 def test_calibration_is_training_pictures_and_the_two_extremes(tiny: Any) -> None:
     dataset = load_run_data(open_run(tiny.run))
     chosen = calibration_pictures(dataset, ExportOptions(calibration=40, seed=3))

@@ -71,7 +71,9 @@ if TYPE_CHECKING:
 @click.option("--float-io", is_flag=True, help="tflite-int8 takes and gives float32 (pixels 0..255 still), not uint8.")
 @click.option("--opset", type=click.IntRange(13, 18), default=17, show_default=True, help="Of the ONNX files.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The bundle's folder [default: NAME.bundle beside SOURCE]."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The bundle: a folder, or one file that ends in .zip [default: NAME.bundle beside SOURCE].",
 )
 @click.option(
     "--data",
