@@ -95,7 +95,7 @@ def open_all(
 
 def _variants(model: str, asked: Sequence[str], spec: Path | None) -> list[tuple[str | None, str]]:
     path = DEFAULT_MODEL if model == "default" else Path(model)
-    if not path.is_dir():
+    if not path.is_dir() and path.suffix.lower() != ".zip":
         named = [name for name in asked if name != ALL]
         file = open_model(model, variant=named[0] if named else None, spec=spec)  # refuses a variant of a bare file
         return [(None, file.model_format)]

@@ -83,7 +83,9 @@ def json_option(function: F) -> F:
 def names_a_model(argument: str) -> bool:
     """Whether an argument is meant as MODEL rather than as a picture: a bundle, a run, a model file, `default`."""
     path = Path(argument)
-    if argument == "default" or path.suffix.lower() in MODEL_SUFFIXES or argument.rstrip("/").endswith(".bundle"):
+    if argument == "default" or path.suffix.lower() in MODEL_SUFFIXES:
+        return True
+    if argument.rstrip("/").endswith((".bundle", ".bundle.zip")):
         return True
     try:
         return path.is_dir() and ((path / MANIFEST).exists() or (path / "model.keras").exists())

@@ -1,0 +1,106 @@
+"""The golden samples of a bundle: chosen so that a wrong answer on the device shows, and a sound one never does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_edge.classifier import Classifier
+from onsight_edge.golden import FRAMES, Golden
+from onsight_edge.spec import ModelSpec
+from onsight_export.quiet import quiet
+from onsight_export.variants import Variant
+
+_SEED = 4
+_CANDIDATES = 96
+_GREYS = 8  # frames have every eighth value only: they look the same and pack to a fifth
+_BEST_MARGIN = 0.6  # of the best score over the second: far from a tie, and not where every score is 0 or 1
+_JITTER_ROUNDS = 2
+_TIMES_JITTER = 3.0
+# how far a score may be away on another processor at least, by quantization; docs/bundle.md says how they were found
+TOLERANCE = {"float32": 0.005, "float16": 0.01, "int16x8": 0.01, "dynamic": 0.05, "int8": 0.05}
+
+
+def make_golden(files: Mapping[Variant, Path], spec: ModelSpec, pictures: NDArray[np.uint8] | None = None) -> Golden:
+    """Choose frames and ask every finished file for its scores.
+
+    A variant's tolerance is its number format's, or three times what changing every pixel by at most one step does to
+    its scores, whichever is more: resizing differs by that much between processors.
+
+    Args:
+        files: finished files that carry their spec.
+        spec: what they expect and answer.
+        pictures: (N, height, width, channels) uint8 in the spec's size and colour to choose from, such as test
+            pictures; None draws seeded, smooth patterns larger than the input, which show nothing of anybody.
+
+    Returns:
+        16 frames (fewer where fewer pictures are given) with scores and tolerances by variant.
+    """
+    candidates = _patterns(spec) if pictures is None else _as_frames(pictures, spec)
+    judge = next((variant for variant in files if variant.quantization == "float32"), next(iter(files)))
+    frames = candidates[_chosen(_scores(files[judge], candidates))]
+    scores, tolerance = {}, {}
+    random = np.random.default_rng(_SEED)
+    jittered = [
+        np.clip(frames.astype(np.int16) + random.integers(-1, 2, frames.shape, np.int16), 0, 255).astype(np.uint8)
+        for _ in range(_JITTER_ROUNDS)
+    ]
+    for variant, path in files.items():
+        asked = _scores(path, np.concatenate([frames, *jittered]))
+        scores[variant.name] = asked[: len(frames)]
+        moved = np.abs(asked.reshape(1 + _JITTER_ROUNDS, *scores[variant.name].shape)[1:] - scores[variant.name]).max()
+        tolerance[variant.name] = round(max(TOLERANCE[variant.quantization], _TIMES_JITTER * float(moved)), 4)
+    return Golden(frames, scores, tolerance)
+
+
+def _scores(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with quiet():  # LiteRT announces its delegate on stderr
+        opened = Classifier.open(path)
+    with opened as classifier:
+        return np.stack([classifier.classify(frame).scores for frame in frames])
+
+
+def _chosen(scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Positions of the samples: every class that is answered in turn, those with the clearest margin first."""
+    ranked = np.sort(scores, axis=1)
+    unclear = np.abs(ranked[:, -1] - ranked[:, -2] - _BEST_MARGIN)
+    answers = scores.argmax(axis=1)
+    turn = np.zeros(len(scores), np.intp)
+    for answer in np.unique(answers):
+        of_class = np.flatnonzero(answers == answer)
+        turn[of_class[np.argsort(unclear[of_class], kind="stable")]] = np.arange(len(of_class))
+    return np.sort(np.lexsort((unclear, turn))[:FRAMES])
+
+
+def _patterns(spec: ModelSpec) -> NDArray[np.uint8]:
+    """Seeded soft patterns, (96, H, W, 3) uint8: of other proportions than the input and larger, so that all is used.
+
+    Less than four times larger: that resize (see `Preprocessor`) is the same to the bit on arm64 and x86-64.
+    """
+    width, height = spec.input_size_wh
+    random = np.random.default_rng(_SEED)
+    size_wh = (width + (width + 1) // 2, height + (height + 3) // 4)
+    rows, columns = np.mgrid[: size_wh[1], : size_wh[0]]
+    frames = np.empty((_CANDIDATES, size_wh[1], size_wh[0], 3), np.uint8)
+    for frame in frames:
+        cells = int(random.integers(2, 6))
+        coarse = random.uniform(0, 255, (cells, cells, 3)).astype(np.float32)
+        soft = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
+        for _ in range(int(random.integers(1, 4))):  # blobs with edges, which a gradient has none of
+            at = random.uniform(0.2, 0.8, 2) * (size_wh[1], size_wh[0])
+            radius = random.uniform(0.08, 0.35, 2) * (size_wh[1], size_wh[0])
+            inside = ((rows - at[0]) / radius[0]) ** 2 + ((columns - at[1]) / radius[1]) ** 2 < 1
+            soft[inside] = random.uniform(0, 255, 3)
+        frame[:] = np.clip(soft, 0, 255).astype(np.uint8) // _GREYS * _GREYS
+    return frames
+
+
+def _as_frames(pictures: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.uint8]:
+    chosen = pictures[np.random.default_rng(_SEED).permutation(len(pictures))[:_CANDIDATES]]
+    if spec.colour == "grey":
+        return np.repeat(chosen, 3, axis=3)
+    return np.ascontiguousarray(chosen[..., ::-1]) if spec.colour == "rgb" else chosen
