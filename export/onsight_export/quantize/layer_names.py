@@ -1,0 +1,74 @@
+"""Which Keras layer an operator of an exported file came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+_NUMBER = re.compile(r"_\d+$")
+_SAME = 0.999
+
+
+def layer_of(texts: Iterable[str], layers: Collection[str]) -> str | None:
+    """The first Keras layer that names from a file name, or None.
+
+    Args:
+        texts: of an operator and its tensors, the most telling first. A tensor of fused operators has all their
+            names: `net/conv1_1/BiasAdd;net/relu1_1/Relu`.
+        layers: the network's.
+    """
+    for text in texts:
+        for part in re.split("[/;]", text):
+            if part in layers:
+                return part
+            bare = _NUMBER.sub("", part)  # Keras numbers the layers of a network that it exports anew
+            if bare in layers:
+                return bare
+    return None
+
+
+def kernels(model: keras.Model) -> dict[str, NDArray[np.float32]]:
+    """Every layer's kernel as (outputs, the rest), each output's weights of length 1.
+
+    A batch normalization that is folded into a convolution scales each output, which this takes out again: a
+    quantizer's graph is known by it where the converter lost the names.
+    """
+    found = {}
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None and len(kernel.shape) in (2, 4):
+            value = np.asarray(kernel, np.float32)
+            if type(layer).__name__ == "DepthwiseConv2D":  # (rows, columns, channels, multiplier)
+                value = np.moveaxis(value, (2, 3), (0, 1)).reshape(-1, value.shape[0] * value.shape[1])
+            else:  # outputs last
+                value = np.moveaxis(value, -1, 0)
+                value = np.moveaxis(value, -1, 1) if value.ndim == 4 else value  # ONNX: inputs before rows, columns
+            found[layer.name] = unit(value.reshape(len(value), -1))
+    return found
+
+
+def unit(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; rows of zeros stay."""
+    length = np.linalg.norm(kernel, axis=1, keepdims=True)
+    return kernel / np.where(length > 0, length, 1)
+
+
+def layer_with(kernel: NDArray[np.float32], known: Mapping[str, NDArray[np.float32]]) -> str | None:
+    """The layer whose kernel this is but for each output's scale, or None.
+
+    Args:
+        kernel: (outputs, ...) as ONNX stores it.
+        known: see `kernels`.
+    """
+    mine = unit(kernel.reshape(len(kernel), -1))
+    for name, theirs in known.items():
+        if theirs.shape == mine.shape and float(np.median(np.abs((mine * theirs).sum(axis=1)))) > _SAME:
+            return name
+    return None
