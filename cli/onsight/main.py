@@ -22,6 +22,7 @@ VERBS = {
     "runs": "Compare runs: accuracy against size, MACs and latency; a table and a plot.",
     "val": "Accuracy of a run, a bundle or one model file on a data set.",
     "export": "Quantize a run to TFLite and ONNX; writes a checked bundle.",
+    "parity": "A network and every file made of it, step beside step; names what broke.",
     "info": "What is in a model file of any maker: inputs, classes, operators, quantization, cost.",
     "predict": "Classify picture files.",
     "run": "Classify a camera, a video or a stream, live.",

@@ -1,0 +1,1 @@
+"""The parity waterfall's times, its page and its record."""
