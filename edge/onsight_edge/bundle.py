@@ -170,18 +170,26 @@ def open_model(
     variant: str | None = None,
     model_format: str | None = None,
     spec: Path | None = None,
+    backend: str = "auto",
+    trusted: bool = False,
 ) -> ModelFile:
     """Find one model and check it.
+
+    A bundle's files are checked against its manifest. A bare file has none: a child process loads and executes it
+    first (`onsight_edge.contact`), once; what passed is remembered in the cache folder.
 
     Args:
         model: `default`, a bundle's folder or zip file, or a .tflite or .onnx file.
         variant: which of a bundle's variants; by default the first of VARIANTS that it has.
         model_format: take only variants of that format, `tflite` or `onnx`.
         spec: a ModelSpec's JSON file, for files that carry none; it overrides the one inside.
+        backend: the runtime that is going to execute a bare file.
+        trusted: take a bare file without first contact, as one that this process has made itself.
 
     Raises:
-        ModelError: nothing there, not a model, or nothing known of its classes.
+        ModelError: nothing there, not a model, nothing known of its classes, or a bare file that crashes or hangs.
         IntegrityError: changed since it was exported.
+        BackendError: the runtime refuses a bare file.
     """
     path = DEFAULT_MODEL if str(model) == "default" else Path(model)
     try:
@@ -199,7 +207,12 @@ def open_model(
             raise UsageError(f"--spec describes a bare model file; the bundle {path} has its own")
         bundle = Bundle.open(path)
         return bundle.variant(variant or _preferred(bundle, model_format))
-    return _bare_file(path, variant, model_format, spec)
+    file = _bare_file(path, variant, model_format, spec)
+    if not trusted:
+        from onsight_edge.contact import first_contact  # bundles start sooner without subprocess
+
+        first_contact(file.data, file.sha256, file.model_format, file.spec, backend, str(path))
+    return file
 
 
 def write_manifest(

@@ -54,6 +54,7 @@ class Classifier:
         backend: str = "auto",
         threads: int | None = None,
         spec: Path | None = None,
+        trusted: bool = False,
     ) -> Classifier:
         """Find a model, check it, and load it into a runtime.
 
@@ -63,13 +64,16 @@ class Classifier:
             backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
             threads: for one inference; default 1.
             spec: a ModelSpec's JSON file, for third-party files that carry none.
+            trusted: load a bare file here at once, without a child process that tries it first.
 
         Raises:
             ModelError, IntegrityError: the model cannot be used.
             BackendError, MissingExtraError: no runtime takes it.
         """
         model_format = None if variant is not None else backend_format(backend)
-        file = open_model(model, variant=variant, model_format=model_format, spec=spec)
+        file = open_model(
+            model, variant=variant, model_format=model_format, spec=spec, backend=backend, trusted=trusted
+        )
         opened = open_backend(file.data, model_format=file.model_format, backend=backend, threads=threads)
         return cls(file.spec, opened, file)
 

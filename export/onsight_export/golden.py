@@ -19,17 +19,18 @@ _SEED = 4
 _CANDIDATES = 96
 _GREYS = 8  # frames have every eighth value only: they look the same and pack to a fifth
 _BEST_MARGIN = 0.6  # of the best score over the second: far from a tie, and not where every score is 0 or 1
-_JITTER_ROUNDS = 2
-_TIMES_JITTER = 3.0
-# how far a score may be away on another processor at least, by quantization; docs/bundle.md says how they were found
-TOLERANCE = {"float32": 0.005, "float16": 0.01, "int16x8": 0.01, "dynamic": 0.05, "int8": 0.05}
+_TIMES_JITTER = 2.0
+# how far a score may be away elsewhere, by quantization: other processors, runtimes and kernels round in other places.
+# What was seen on arm64 and with other kernels, and the margin above it: docs/bundle.md
+TOLERANCE = {"float32": 0.01, "float16": 0.02, "int16x8": 0.02, "dynamic": 0.05, "int8": 0.1}
+_BYTES = ("int8", "dynamic")
 
 
 def make_golden(files: Mapping[Variant, Path], spec: ModelSpec, pictures: NDArray[np.uint8] | None = None) -> Golden:
     """Choose frames and ask every finished file for its scores.
 
-    A variant's tolerance is its number format's, or three times what changing every pixel by at most one step does to
-    its scores, whichever is more: resizing differs by that much between processors.
+    A variant's tolerance is its number format's. Where activations have 8 bits it is twice what changing every pixel
+    by at most one step does to its scores, if that is more: how far a rounding carries depends on the network.
 
     Args:
         files: finished files that carry their spec.
@@ -43,23 +44,23 @@ def make_golden(files: Mapping[Variant, Path], spec: ModelSpec, pictures: NDArra
     candidates = _patterns(spec) if pictures is None else _as_frames(pictures, spec)
     judge = next((variant for variant in files if variant.quantization == "float32"), next(iter(files)))
     frames = candidates[_chosen(_scores(files[judge], candidates))]
-    scores, tolerance = {}, {}
+    scores: dict[str, NDArray[np.float32]] = {}
+    tolerance: dict[str, float] = {}
     random = np.random.default_rng(_SEED)
-    jittered = [
-        np.clip(frames.astype(np.int16) + random.integers(-1, 2, frames.shape, np.int16), 0, 255).astype(np.uint8)
-        for _ in range(_JITTER_ROUNDS)
-    ]
+    nearly = frames.astype(np.int16) + random.integers(-1, 2, frames.shape, np.int16)
+    jittered = np.clip(nearly, 0, 255).astype(np.uint8)
     for variant, path in files.items():
-        asked = _scores(path, np.concatenate([frames, *jittered]))
-        scores[variant.name] = asked[: len(frames)]
-        moved = np.abs(asked.reshape(1 + _JITTER_ROUNDS, *scores[variant.name].shape)[1:] - scores[variant.name]).max()
-        tolerance[variant.name] = round(max(TOLERANCE[variant.quantization], _TIMES_JITTER * float(moved)), 4)
+        scores[variant.name] = _scores(path, frames)
+        tolerance[variant.name] = TOLERANCE[variant.quantization]
+        if variant.quantization in _BYTES:
+            moved = float(np.abs(_scores(path, jittered) - scores[variant.name]).max())
+            tolerance[variant.name] = round(max(TOLERANCE[variant.quantization], _TIMES_JITTER * moved), 4)
     return Golden(frames, scores, tolerance)
 
 
 def _scores(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     with quiet():  # LiteRT announces its delegate on stderr
-        opened = Classifier.open(path)
+        opened = Classifier.open(path, trusted=True)
     with opened as classifier:
         return np.stack([classifier.classify(frame).scores for frame in frames])
 

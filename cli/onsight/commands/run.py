@@ -103,6 +103,7 @@ def command(
             closing(source),
             Classifier.open(model, variant=variant, backend=backend, threads=threads, spec=spec) as opened,
         ):
+            _self_test(opened)
             summary = run_live(
                 source,
                 opened if threshold is None else _with_threshold(opened, threshold),
@@ -140,6 +141,15 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _self_test(classifier: Classifier) -> None:
+    """Replay the bundle's golden samples, if it has any: what this device computes must be what was exported."""
+    if classifier.model is not None and classifier.model.golden is not None:
+        from onsight_edge.golden import FILE, load_golden, replay
+
+        bundle = classifier.model.bundle
+        replay(classifier, load_golden(classifier.model.golden, str(bundle / FILE) if bundle else FILE))
 
 
 def _sinks(*, jsonl: str | None, mp4: Path | None, window: bool, status: bool) -> list[Sink]:
