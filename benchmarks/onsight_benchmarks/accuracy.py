@@ -173,7 +173,7 @@ def _int8(
         bytes=len(file.data),
         sha256=file.sha256,
         backend=backend,
-        calibration=_calibration(bundle),
+        calibration=_calibration(bundle, variant),
         correct=correct,
         accuracy=round(correct / total, 6),
         interval=_interval(correct, total),
@@ -185,9 +185,9 @@ def _int8(
     )
 
 
-def _calibration(bundle: Path) -> int:
+def _calibration(bundle: Path, variant: str) -> int:
     opened = Bundle.open(bundle)
-    return int(json.loads(opened.read(opened.files["report.json"]))["calibration"]["pictures"])
+    return int(json.loads(opened.read(opened.files["report.json"]))["int8"][variant]["pictures"])
 
 
 def _objections(run: RunFacts, correct: int, data: Mapping[str, Any]) -> tuple[str, ...]:

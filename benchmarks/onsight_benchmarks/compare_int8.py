@@ -25,6 +25,7 @@ from onsight_edge.bundle import Bundle
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import IntegrityError, ModelError
 from onsight_edge.files import cache_folder, canonical_json, sha256_bytes, write_json
+from onsight_export.report import SCHEMA as REPORT_SCHEMA
 
 VARIANT = "tflite-int8"
 _ANY_DROP = 100.0  # points: a comparison shows what was lost, it does not judge it
@@ -81,7 +82,13 @@ def kept_folder(run: RunFacts) -> Path:
         described = spec.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {spec}: {error.strerror}") from error
-    key = {"weights": run.model_sha256, "spec": sha256_bytes(described), "data": run.data_sha256, "by": __version__}
+    key = {
+        "weights": run.model_sha256,
+        "spec": sha256_bytes(described),
+        "data": run.data_sha256,
+        "by": __version__,
+        "report": REPORT_SCHEMA,
+    }
     return cache_folder() / "compare" / sha256_bytes(canonical_json(key).encode())[:32]
 
 

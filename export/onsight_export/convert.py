@@ -2,71 +2,156 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from onsight_edge.datasets import calibration_images
-from onsight_edge.datasets.dataset import Dataset
 from onsight_export import onnx_files, tflite
 from onsight_export.onnx_float16 import to_float16
+from onsight_export.onnx_graph import sort_nodes
 from onsight_export.options import ExportOptions
+from onsight_export.pictures import EXTREMES, Material, gather, with_extremes
+from onsight_export.quantize import Int8Options, Int8Report, Labelled, make_int8_onnx, make_int8_tflite
+from onsight_export.report import Calibration
+from onsight_export.run import keras_scores
 from onsight_export.sources import Progress, Source
+from onsight_export.tflite_metadata import add_metadata
 from onsight_export.variants import Variant
 
-EXTREMES = ("all 0", "all 255")
-METHODS = {
-    "tflite-int16x8": "TFLiteConverter: min/max, activations int16, weights int8 by channel",
-    "tflite-int8": "TFLiteConverter: min/max, weights int8 by channel",
-    "onnx-int8": "ONNX Runtime quantize_static: min/max, QDQ, weights int8 (7 bits) by channel, activations uint8",
-}
+# of `tflite-int16x8`: 65,536 levels leave nothing to choose
+_INT16X8_PICTURES = 500
 
 
-def convert(source: Source, options: ExportOptions, folder: Path, progress: Progress) -> dict[Variant, Path]:
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The files of an export.
+
+    Attributes:
+        files: where each variant stands.
+        int8: how the int8 variants were quantized, by name.
+        calibration: what that was done with; None where no integer variant was asked for.
+    """
+
+    files: dict[Variant, Path]
+    int8: dict[str, Int8Report]
+    calibration: Calibration | None
+
+
+def convert(source: Source, options: ExportOptions, folder: Path, progress: Progress) -> Converted:
     """Write every variant that was asked for into a folder.
 
     Raises:
-        ModelError: a converter refused. MissingExtraError: a package that it needs is not installed.
+        ModelError: a converter refused. DataError: there is nothing to calibrate on.
+        MissingExtraError: a package that a converter needs is not installed.
     """
-    calibrated = any(variant.calibrated for variant in options.variants)
-    calibration = calibration_pictures(source.dataset, options) if calibrated else None
-    files: dict[Variant, Path] = {}
-
-    def write(variant: Variant, data: bytes) -> None:
-        files[variant] = folder / variant.file_name
-        files[variant].write_bytes(data)
-        progress("convert", len(files), len(options.variants))
-
+    material = None
+    if any(variant.calibrated for variant in options.variants):
+        material = gather(source.dataset, options.calibration, options.seed)
+    work = _Work(source, options, folder, progress, material)
     progress("convert", 0, len(options.variants))
     to_tflite = [variant for variant in options.variants if variant.model_format == "tflite"]
     to_onnx = [variant for variant in options.variants if variant.model_format == "onnx"]
     if to_tflite:
-        with tflite.saved_model(source.model, free_batch=options.free_batch("tflite")) as saved:
-            for variant in to_tflite:
-                write(variant, tflite.convert(saved, variant, source.spec, calibration, options.float_io))
+        work.to_tflite(to_tflite)
     if to_onnx:
+        work.to_onnx(to_onnx)
+    return Converted(work.files, work.int8, _calibration(material, options))
+
+
+class _Work:
+    """One export's conversions: what they share, and what they have made."""
+
+    def __init__(
+        self, source: Source, options: ExportOptions, folder: Path, progress: Progress, material: Material | None
+    ) -> None:
+        self._source, self._options, self._folder, self._progress = source, options, folder, progress
+        self._material = material
+        self._labelled: Labelled | None = None
+        self.files: dict[Variant, Path] = {}
+        self.int8: dict[str, Int8Report] = {}
+
+    def to_tflite(self, variants: list[Variant]) -> None:
+        source, options = self._source, self._options
+        with tflite.saved_model(source.model, free_batch=options.free_batch("tflite")) as saved:
+            for variant in variants:
+                if variant.quantization == "int8":
+                    assert self._material is not None
+                    made = make_int8_tflite(
+                        source.model,
+                        saved,
+                        source.spec,
+                        self._material.calibration,
+                        self._validation(),
+                        self._int8_options(),
+                        self._progress,
+                    )
+                    self.int8[variant.name] = made.report
+                    self._write(variant, add_metadata(made.data, source.spec))
+                    continue
+                calibration = None
+                if variant.calibrated:
+                    assert self._material is not None
+                    calibration = with_extremes(self._material.calibration[:_INT16X8_PICTURES])
+                self._write(variant, tflite.convert(saved, variant, source.spec, calibration))
+
+    def to_onnx(self, variants: list[Variant]) -> None:
+        source, options = self._source, self._options
         graph = onnx_files.convert(source.model, options.opset)
-        free = options.free_batch("onnx")
-        for variant in to_onnx:
+        for variant in variants:
             made = graph
             if variant.quantization == "float16":
                 made = to_float16(graph)
-            elif variant.calibrated:
-                assert calibration is not None
-                made = onnx_files.quantize(graph, calibration)
-            write(variant, onnx_files.finish(made, source.spec, free_batch=free, layout=options.layout))
-    return files
+            elif variant.quantization == "int8":
+                assert self._material is not None
+                result = make_int8_onnx(
+                    graph,
+                    source.spec,
+                    self._material.calibration,
+                    self._validation(),
+                    self._int8_options(),
+                    self._progress,
+                    source.model,
+                )
+                self.int8[variant.name] = result.report
+                made = result.data
+                sort_nodes(made.graph)  # the quantizer appends what it puts in between
+                onnx_files.take_pixels_as_they_are(made)
+            free = options.free_batch("onnx")
+            self._write(variant, onnx_files.finish(made, source.spec, free_batch=free, layout=options.layout))
+
+    def _write(self, variant: Variant, data: bytes) -> None:
+        self.files[variant] = self._folder / variant.file_name
+        self.files[variant].write_bytes(data)
+        self._progress("convert", len(self.files), len(self._options.variants))
+
+    def _int8_options(self) -> Int8Options:
+        options = self._options
+        return Int8Options(
+            pictures=options.calibration,
+            estimator=options.estimator,
+            max_drop_points=options.max_drop_points,
+            sensitivity=options.sensitivity,
+            keep_float=options.keep_float,
+            float_io=options.float_io,
+        )
+
+    def _validation(self) -> Labelled:
+        if self._labelled is None:
+            assert self._material is not None
+            material, source = self._material, self._source
+            reference = keras_scores(source.model, source.spec, material.pixels)
+            self._labelled = Labelled(material.pixels, material.labels, reference)
+        return self._labelled
 
 
-def calibration_pictures(dataset: Dataset, options: ExportOptions) -> NDArray[np.uint8]:
-    """Class-balanced training pictures, then one that is all 0 and one that is all 255.
-
-    The last two make the input's range 0..255 exactly, hence its scale 1 and its zero point 0.
-
-    Returns:
-        (N + 2, height, width, channels) uint8.
-    """
-    chosen = calibration_images(dataset.train, dataset.classes, options.calibration, options.seed)
-    extremes = np.stack([np.full(chosen.shape[1:], value, np.uint8) for value in (0, 255)])
-    return np.concatenate([chosen, extremes])
+def _calibration(material: Material | None, options: ExportOptions) -> Calibration | None:
+    if material is None:
+        return None
+    return Calibration(
+        split="train",
+        pictures=len(material.calibration),
+        seed=options.seed,
+        added=EXTREMES,
+        int16x8_pictures=min(len(material.calibration), _INT16X8_PICTURES),
+        compared_on=material.split,
+        compared_pictures=len(material.labels),
+    )

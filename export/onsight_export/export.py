@@ -15,14 +15,16 @@ from onsight_edge.archive import write_archive
 from onsight_edge.bundle import write_manifest
 from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.files import atomic_folder, write_json
+from onsight_edge.golden import FILE as GOLDEN
+from onsight_edge.golden import golden_bytes
 from onsight_edge.metrics import correct, wilson
 from onsight_export.checks import check_agreement, check_drops, check_file, evenly, kernel_weights
-from onsight_export.convert import EXTREMES, METHODS, convert
+from onsight_export.convert import Converted, convert
+from onsight_export.golden import make_golden
 from onsight_export.options import ExportOptions
-from onsight_export.report import REPORT, Calibration, ExportReport, VariantReport
+from onsight_export.report import REPORT, ExportReport, VariantReport
 from onsight_export.run import keras_scores
 from onsight_export.sources import Progress, Source, kind_of, open_source
-from onsight_export.variants import Variant
 
 _LIBRARIES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "flatbuffers")
 
@@ -51,15 +53,21 @@ def export_run(
     kind_of(path, options)
     with _published(out) as folder:
         source = open_source(path, options, progress)
-        files = convert(source, options, folder, progress)
-        report = _check(source, options, files, progress)
+        made = convert(source, options, folder, progress)
+        report = _check(source, options, made, progress)
         write_json(folder / REPORT, report.to_json())
+        extra = [REPORT]
+        progress("golden samples", 0, 1)
+        shown = source.dataset.test.images if options.golden == "test" else None
+        (folder / GOLDEN).write_bytes(golden_bytes(make_golden(made.files, source.spec, shown)))
+        progress("golden samples", 1, 1)
         write_manifest(
             folder,
             name=source.name,
             spec=source.spec,
-            variants={variant.name: file.name for variant, file in files.items()},
-            extra=[REPORT],
+            variants={variant.name: file.name for variant, file in made.files.items()},
+            extra=extra,
+            golden=GOLDEN,
         )
     return report
 
@@ -83,7 +91,7 @@ def _published(out: Path) -> Iterator[Path]:
         write_archive(Path(name), out)
 
 
-def _check(source: Source, options: ExportOptions, files: dict[Variant, Path], progress: Progress) -> ExportReport:
+def _check(source: Source, options: ExportOptions, made: Converted, progress: Progress) -> ExportReport:
     model, dataset = source.model, source.dataset
     pictures = len(dataset.test) if not options.limit else min(options.limit, len(dataset.test))
     if not pictures:
@@ -94,7 +102,7 @@ def _check(source: Source, options: ExportOptions, files: dict[Variant, Path], p
     reference = keras_scores(model, source.spec, pixels)
     progress("ask Keras", 1, 1)
     reports: list[VariantReport] = []
-    for variant, path in files.items():
+    for variant, path in made.files.items():
         reports.append(
             check_file(
                 path,
@@ -110,7 +118,6 @@ def _check(source: Source, options: ExportOptions, files: dict[Variant, Path], p
     check_drops(reports, options.max_drop_points)
     check_agreement(reports, options.min_agreement)
     right = correct(reference, labels)
-    methods = {variant.name: METHODS[variant.name] for variant in files if variant.calibrated}
     return ExportReport(
         onsight=__version__,
         name=source.name,
@@ -131,7 +138,9 @@ def _check(source: Source, options: ExportOptions, files: dict[Variant, Path], p
         opset=options.opset,
         batch={form: "dynamic" if options.free_batch(form) else "1" for form in ("tflite", "onnx")},
         layout=options.layout,
-        calibration=Calibration("train", options.calibration, options.seed, EXTREMES, methods) if methods else None,
+        calibration=made.calibration,
+        int8={name: report.to_json() for name, report in made.int8.items()},
+        golden=options.golden,
         variants=tuple(reports),
         versions={"python": platform.python_version(), **_versions()},
     )

@@ -1,15 +1,11 @@
-"""From a Keras network to .onnx files: tf2onnx, then ONNX Runtime's static quantization."""
+"""From a Keras network to .onnx files, by tf2onnx."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onsight_edge.embedded import ONNX_SPEC_KEY
 from onsight_edge.errors import MissingExtraError, ModelError
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "image", "scores"
 ONNX_CLASSES_KEY = "classes"
-_CALIBRATION_BATCH = 25
 
 
 def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
@@ -62,53 +57,6 @@ def convert(model: keras.Model, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
         raise ModelError(f"onnx-float32: tf2onnx failed: {' '.join(str(error).split())[:300]}") from error
     rename(converted.graph)
     return converted
-
-
-def quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.ModelProto:
-    """The graph in 8 bits (QDQ form): activations uint8, weights int8 of 7 bits, one scale a channel.
-
-    Seven bits, because x86 without VNNI adds two products of uint8 and int8 in 16 bits and saturates: with
-    eight, the tutorial's network agreed with Keras on 90 % of pictures there, with seven on 98 %, at the same
-    speed (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
-
-    Args:
-        model: what `convert` gives.
-        calibration: (N, height, width, channels) uint8 training pictures.
-
-    Raises:
-        MissingExtraError: onnxruntime or sympy is not installed. ModelError: the quantizer refused.
-    """
-    import onnx
-
-    with quiet():
-        try:
-            from onnxruntime import quantization
-            from onnxruntime.quantization.shape_inference import quant_pre_process
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(error.name or "onnxruntime", "export", "exporting to ONNX int8") from error
-    try:
-        with quiet(), tempfile.TemporaryDirectory(prefix="onsight-") as folder:
-            prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "quantized.onnx"
-            quant_pre_process(model, prepared)
-            # a softmax in 8 bits costs the scores their last digits and gains nothing
-            kept_float = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Softmax"]
-            quantization.quantize_static(
-                prepared,
-                quantized,
-                _reader(quantization.CalibrationDataReader, calibration),
-                quant_format=quantization.QuantFormat.QDQ,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                per_channel=True,
-                reduce_range=True,
-                nodes_to_exclude=kept_float,
-                calibrate_method=quantization.CalibrationMethod.MinMax,
-            )
-            result = onnx.load(quantized)
-    except Exception as error:  # the quantizer raises whatever its passes raise
-        raise ModelError(f"onnx-int8: ONNX Runtime's quantizer failed: {' '.join(str(error).split())[:300]}") from error
-    _take_pixels_as_they_are(result)
-    return result
 
 
 def finish(model: onnx.ModelProto, spec: ModelSpec, *, free_batch: bool = True, layout: Layout = "nhwc") -> bytes:
@@ -159,7 +107,7 @@ def finish(model: onnx.ModelProto, spec: ModelSpec, *, free_batch: bool = True, 
     return data
 
 
-def _take_pixels_as_they_are(model: onnx.ModelProto) -> None:
+def take_pixels_as_they_are(model: onnx.ModelProto) -> None:
     """Drop `Cast` and `QuantizeLinear` (scale 1, zero point 0) from the input: together they change no pixel."""
     import onnx
 
@@ -176,20 +124,3 @@ def _take_pixels_as_they_are(model: onnx.ModelProto) -> None:
     replace_reads(graph, quantizer.output[0], INPUT)
     graph.node.remove(casts[0])
     graph.node.remove(quantizer)
-
-
-def _reader(base: type, calibration: NDArray[np.uint8]) -> Any:
-    class Reader(base):  # type: ignore[misc]  # onnxruntime has no types
-        """Hands the calibration pictures to ONNX Runtime."""
-
-        def __init__(self) -> None:
-            self._batches: Iterator[NDArray[np.uint8]] = iter(
-                calibration[at : at + _CALIBRATION_BATCH] for at in range(0, len(calibration), _CALIBRATION_BATCH)
-            )
-
-        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            """The next batch, or None at the end."""
-            batch = next(self._batches, None)
-            return None if batch is None else {INPUT: batch}
-
-    return Reader()

@@ -17,6 +17,7 @@ OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
 Batch = Literal["1", "dynamic"]
 Layout = Literal["nhwc", "nchw"]
 Range = Literal["0..255", "0..1", "-1..1"]
+Golden = Literal["synthetic", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,11 @@ class ExportOptions:
     Attributes:
         variants: which; see `parse_quant`.
         max_drop_points: percentage points of accuracy that a variant may lose against Keras.
-        calibration: how many training pictures the integer variants are calibrated on.
+        calibration: how many training pictures the integer variants are calibrated on; None: as many as measuring
+            on validation pictures shows to be best.
+        estimator: how their values become ranges, one of `quantize.ESTIMATORS`; None: chosen by measuring.
+        sensitivity: measure what every layer costs in 8 bits.
+        keep_float: Keras layers that the int8 variants leave in float.
         seed: of the choice of those, and of the split of data that comes unsplit where the source is no run.
         opset: of the ONNX files.
         limit: check on so many test pictures only, evenly spread; 0 for all.
@@ -38,12 +43,17 @@ class ExportOptions:
         batch: `1` or `dynamic`; None gives TFLite files a batch of 1 and leaves that of ONNX files free.
         layout: of the ONNX files' input: (batch, height, width, channels), or channels before height.
         float_io: `tflite-int8` takes and gives float32 (pixels 0..255 still) instead of uint8.
+        golden: what the bundle's golden samples show: `synthetic` frames, which hold none of the user's pictures, or
+            pictures of the `test` part.
         min_agreement: share of the pictures on which an 8-bit variant must name the class that Keras names.
     """
 
     variants: tuple[Variant, ...] = tuple(VARIANTS.values())
     max_drop_points: float = DEFAULT_MAX_DROP
-    calibration: int = 500
+    calibration: int | None = None
+    estimator: str | None = None
+    sensitivity: bool = False
+    keep_float: tuple[str, ...] = ()
     seed: int = 0
     opset: int = DEFAULT_OPSET
     limit: int = 0
@@ -55,11 +65,12 @@ class ExportOptions:
     layout: Layout = "nhwc"
     float_io: bool = False
     min_agreement: float = DEFAULT_MIN_AGREEMENT
+    golden: Golden = "synthetic"
 
     def __post_init__(self) -> None:
         if not self.variants:
             raise UsageError("no variant asked for")
-        if self.calibration < 1:
+        if self.calibration is not None and self.calibration < 1:
             raise UsageError(f"calibration needs at least 1 picture, not {self.calibration}")
         if self.opset not in OPSETS:
             raise UsageError(f"opset must be {OPSETS[0]}..{OPSETS[-1]}, not {self.opset}")
@@ -69,6 +80,11 @@ class ExportOptions:
             raise UsageError(f"batch must be {' or '.join(get_args(Batch))}, not {self.batch!r}")
         if self.layout not in get_args(Layout):
             raise UsageError(f"layout must be {' or '.join(get_args(Layout))}, not {self.layout!r}")
+        if self.golden not in get_args(Golden):
+            raise UsageError(f"golden must be {' or '.join(get_args(Golden))}, not {self.golden!r}")
+        integer = any(variant.quantization == "int8" for variant in self.variants)
+        if not integer and (self.estimator or self.sensitivity or self.keep_float or self.float_io):
+            raise UsageError("estimator, sensitivity, keep-float and float-io are for int8 variants: none is asked for")
         if self.range not in (None, *get_args(Range)):
             raise UsageError(f"range must be {', '.join(get_args(Range))}, not {self.range!r}")
         if not 0 <= self.min_agreement <= 1:

@@ -48,21 +48,25 @@ class VariantReport:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Where the ranges of the integer variants' activations come from.
+    """What the integer variants' ranges come from, and what candidates were compared on.
 
     Attributes:
         split: always `train`: ranges taken from test pictures would flatter the test.
-        pictures: how many, class-balanced.
+        pictures: how many there were to take from, class-balanced; how many an int8 variant took stands in `int8`.
         seed: of their choice.
         added: further pictures, which pin the input's scale to 1 and its zero point to 0.
-        method: for each integer variant.
+        int16x8_pictures: how many of them `tflite-int16x8` took; its ranges are min-max.
+        compared_on: `validation`, or `train` where the data set has no validation part.
+        compared_pictures: how many of those there were; none of them was calibrated on.
     """
 
     split: str
     pictures: int
     seed: int
     added: tuple[str, ...]
-    method: dict[str, str]
+    int16x8_pictures: int
+    compared_on: str
+    compared_pictures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class ExportReport:
         batch: `1` or `dynamic`, by format.
         layout: of the ONNX files' input, `nhwc` or `nchw`.
         calibration: None where no integer variant was asked for.
+        int8: how each int8 variant came to its ranges, a `quantize.Int8Report` as JSON values.
+        golden: what the bundle's golden samples show, `synthetic` or `test`.
         variants: one each, in the order they were made.
         versions: of Python and the libraries.
     """
@@ -100,6 +106,8 @@ class ExportReport:
     batch: dict[str, str]
     layout: str
     calibration: Calibration | None
+    int8: dict[str, dict[str, Any]]
+    golden: str
     variants: tuple[VariantReport, ...]
     versions: dict[str, str]
 

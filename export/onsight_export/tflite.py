@@ -49,22 +49,14 @@ def saved_model(model: keras.Model, *, free_batch: bool = False) -> Iterator[Pat
         yield Path(folder)
 
 
-def convert(
-    folder: Path,
-    variant: Variant,
-    spec: ModelSpec,
-    calibration: NDArray[np.uint8] | None,
-    float_io: bool = False,
-) -> bytes:
+def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArray[np.uint8] | None = None) -> bytes:
     """One .tflite file with its metadata.
 
     Args:
         folder: what `saved_model` yields.
-        variant: a `tflite-` one.
+        variant: a `tflite-` one other than `tflite-int8`, which `quantize` makes.
         spec: travels in the file.
-        calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int8` and
-            `tflite-int16x8`.
-        float_io: `tflite-int8` takes and gives float32 instead of uint8.
+        calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int16x8`.
 
     Raises:
         ModelError: the converter refused; its own words stand on stderr.
@@ -73,7 +65,7 @@ def convert(
     try:
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-            _configure(converter, tf, variant.quantization, calibration, float_io)
+            _configure(converter, tf, variant.quantization, calibration)
             data: bytes = converter.convert()
     except Exception as error:  # the converter raises ValueError, RuntimeError and classes of its own
         reason = " ".join(str(error).split())[:300]
@@ -83,23 +75,14 @@ def convert(
     return add_metadata(data, spec)
 
 
-def _configure(
-    converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None, float_io: bool
-) -> None:
+def _configure(converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None) -> None:
     if quantization == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    elif quantization in ("int8", "int16x8"):
+    elif quantization == "int16x8":
         assert calibration is not None
-        # fed raw pixels, so that the range 0..255 gives the input scale 1 and zero point 0
         converter.representative_dataset = lambda: ([picture[np.newaxis].astype(np.float32)] for picture in calibration)
-        if quantization == "int16x8":
-            operators = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-            converter.target_spec.supported_ops = [operators]
-            return
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        if not float_io:
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.uint8
+        operators = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [operators]

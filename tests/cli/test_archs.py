@@ -103,6 +103,7 @@ def test_one_line_about_what_is_wrong(
 @pytest.mark.parametrize("name", ["mobilenetv1-0.25", "mobilenetv2-0.35"])
 def test_mobilenets_become_files_that_answer_as_keras(name: str) -> None:
     from onsight_edge.spec import ModelSpec
+    from onsight_export.quantize import Int8Options, Labelled, make_int8_tflite
     from onsight_export.tflite import convert, saved_model
     from onsight_export.variants import VARIANTS
     from onsight_train.archs import find_arch
@@ -128,11 +129,13 @@ def test_mobilenets_become_files_that_answer_as_keras(name: str) -> None:
     expected = np.asarray(model(pictures.astype(np.float32), training=False))
     assert (expected.argmax(axis=1) == labels).mean() > 0.6
     spec = ModelSpec(name="m", classes=("a", "b", "c"), input_size_wh=(32, 32))
+    chosen, checked = Int8Options(estimator="minmax"), Labelled(pictures, labels, expected)
     with saved_model(model) as folder:
-        files = {kind: convert(folder, VARIANTS[kind], spec, pictures) for kind in ("tflite-float32", "tflite-int8")}
-    scores, kinds = _answers(files["tflite-float32"], pictures)
+        full = convert(folder, VARIANTS["tflite-float32"], spec)
+        integer = make_int8_tflite(model, folder, spec, pictures, checked, chosen).data
+    scores, kinds = _answers(full, pictures)
     assert scores == pytest.approx(expected, abs=1e-3)
-    scores, kinds = _answers(files["tflite-int8"], pictures)
+    scores, kinds = _answers(integer, pictures)
     assert np.float32 not in kinds, "full integer"
     # without a training, roundings count for much: what is asked is that both tell the pictures apart alike
     ours, theirs = (rows - rows.mean(axis=0) for rows in (scores, expected))

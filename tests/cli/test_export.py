@@ -29,18 +29,19 @@ def one_line(result: subprocess.CompletedProcess[str], status: int) -> str:
     return result.stderr
 
 
-def write_run(folder: Path, carrier: float) -> Path:
+def write_run(folder: Path, carrier: float, harder_test: bool = False) -> Path:
     """A run whose network, set by hand, tells red from green pictures by (red - green) on top of a carrier.
 
     In float it is always right. In 8 bits the carrier takes up the activation's range: with a large one the
-    difference falls between two steps.
+    difference falls between two steps, if it is as small as in a harder test part.
     """
     keras = pytest.importorskip("keras")
     random = np.random.default_rng(5)
     labels = np.arange(240) % 2
     images = random.integers(60, 120, (240, 8, 8, 3))
-    images[..., 0] += np.where(labels == 0, 20, 0)[:, None, None]
-    images[..., 1] += np.where(labels == 1, 20, 0)[:, None, None]
+    contrast = np.where(np.arange(240) < 160, 60, 6) if harder_test else np.full(240, 20)
+    images[..., 0] += np.where(labels == 0, contrast, 0)[:, None, None]
+    images[..., 1] += np.where(labels == 1, contrast, 0)[:, None, None]
     images = images.astype(np.uint8)
     np.savez(
         folder / "pair.npz",
@@ -116,7 +117,7 @@ def test_a_keras_file_with_its_range_by_flag(tmp_path: Path) -> None:
 
 
 def test_a_variant_that_loses_too_much_is_one_line_and_no_bundle(tmp_path: Path) -> None:
-    run = write_run(tmp_path, carrier=20)
+    run = write_run(tmp_path, carrier=20, harder_test=True)
     result = onsight("export", run, "--quant", "tflite-int8,tflite-float32", "--max-drop", "2")
     message = one_line(result, 1)
     assert message.startswith("onsight: tflite-int8 loses ")

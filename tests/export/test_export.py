@@ -17,9 +17,9 @@ from onsight_edge.files import sha256_bytes
 from onsight_edge.metrics import wilson
 from onsight_edge.spec import ModelSpec
 from onsight_export import checks
-from onsight_export.convert import calibration_pictures
 from onsight_export.export import export_run
 from onsight_export.options import ExportOptions
+from onsight_export.quantize import ESTIMATORS
 from onsight_export.report import VariantReport
 from onsight_export.run import load_run_data, open_run
 from onsight_export.variants import VARIANTS, parse_quant
@@ -33,7 +33,7 @@ def test_the_bundle_holds_every_variant_and_opens(exported: tuple[Path, Any], ti
     assert list(bundle.variants) == ALL
     assert bundle.spec == ModelSpec.load(tiny.run / "spec.json")
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["manifest.json", "report.json", *(f"{name}.{name.split('-')[0]}" for name in ALL)]
+        ["manifest.json", "report.json", "golden.npz", *(f"{name}.{name.split('-')[0]}" for name in ALL)]
     )
     assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
 
@@ -87,6 +87,11 @@ def test_the_report_says_what_the_files_do(exported: tuple[Path, Any], tiny: Any
     assert written["dataset"]["split"] == "test"
     calibration = written["calibration"]
     assert (calibration["split"], calibration["pictures"], calibration["added"]) == ("train", 100, ["all 0", "all 255"])
+    assert (calibration["compared_on"], calibration["compared_pictures"]) == ("validation", 80)
+    for name in ("tflite-int8", "onnx-int8"):
+        found = written["int8"][name]
+        assert (found["pictures"], found["left_float"]) == (100, [])
+        assert {each["estimator"] for each in found["tried"]} == set(ESTIMATORS)
     right = int((tiny.scores.argmax(axis=1) == tiny.labels).sum())
     assert written["keras"] == {"correct": right, "accuracy": right / 200, "interval": list(wilson(right, 200))}
     for each in written["variants"]:
@@ -133,18 +138,6 @@ def test_a_zip_is_the_same_bundle_in_one_file_the_same_twice(
         export_run(tiny.run, tmp_path / "one.bundle.zip", options)
 
 
-def test_calibration_is_training_pictures_and_the_two_extremes(tiny: Any) -> None:
-    dataset = load_run_data(open_run(tiny.run))
-    chosen = calibration_pictures(dataset, ExportOptions(calibration=40, seed=3))
-    assert len(chosen) == 42
-    assert not chosen[-2].any()
-    assert (chosen[-1] == 255).all()
-    training = {picture.tobytes() for picture in dataset.train.images}
-    assert all(picture.tobytes() in training for picture in chosen[:-2])
-    other = calibration_pictures(dataset, ExportOptions(calibration=40, seed=4))
-    assert not np.array_equal(chosen, other)
-
-
 def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> None:
     report = export_run(tiny.run, tmp_path / "b", ExportOptions(parse_quant("tflite-float32"), limit=50))
     assert (report.pictures, report.dataset["test_pictures"]) == (50, 200)
@@ -153,55 +146,61 @@ def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> Non
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
-    """Let `spoil` change what the Keras network becomes on its way to the int8 file."""
+    """Let `spoil` change what TensorFlow's converter makes of the network."""
     from onsight_export import convert
 
     real = convert.tflite.convert
     monkeypatch.setattr(convert.tflite, "convert", lambda *arguments: spoil(real, *arguments))
 
 
+def darken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibrate on black pictures alone: every activation's range collapses, a real, bad conversion."""
+
+    def dark(real: Any, folder: Any, variant: Any, spec: Any, calibration: np.ndarray) -> bytes:
+        calibration = calibration // 16
+        calibration[0, 0, 0] = 255  # a bright corner, so that the range of the input holds every pixel
+        return bytes(real(folder, variant, spec, calibration))
+
+    plant(monkeypatch, dark)
+
+
 def test_a_variant_that_lost_too_much_leaves_no_bundle(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # calibrated on black pictures alone, every activation's range collapses: a real, bad conversion
-    plant(
-        monkeypatch,
-        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
-    )
-    with pytest.raises(ModelError, match=r"tflite-int8.*loses \d+\.\d\d points.*--max-drop 1") as caught:
-        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 1.0, 40))
+    darken(monkeypatch)
+    with pytest.raises(ModelError, match=r"tflite-int16x8.*loses \d+\.\d\d points.*--max-drop 1") as caught:
+        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int16x8"), 1.0, 40))
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def _dark(calibration: np.ndarray) -> np.ndarray:
-    dark = (calibration // 16).astype(np.uint8)
-    dark[0] = 255  # keeps the input's scale at 1
-    dark[0, 1:] = 0
-    dark[-1] = dark[-2] = 0
-    dark[-1, 0, 0] = 255
-    return dark
-
-
 def test_what_was_allowed_is_not_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(
-        monkeypatch,
-        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
-    )
-    report = export_run(
-        tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 40, min_agreement=0)
-    )
+    darken(monkeypatch)
+    options = ExportOptions(parse_quant("tflite-int16x8"), 100.0, 40, min_agreement=0)
+    report = export_run(tiny.run, tmp_path / "b.bundle", options)
     assert report.variants[0].drop_points > 1.0
-    assert Bundle.open(tmp_path / "b.bundle").variants.keys() == {"tflite-int8"}
+    assert Bundle.open(tmp_path / "b.bundle").variants.keys() == {"tflite-int16x8"}
 
 
-def test_an_input_that_is_not_raw_pixels_is_refused(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(
-        monkeypatch, lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, calibration // 2)
-    )
-    with pytest.raises(ModelError, match="tflite-int8: its input is uint8 with scale 0"):
-        export_run(tiny.run, tmp_path / "b.bundle", ExportOptions(parse_quant("tflite-int8"), 100.0, 4))
+def test_too_little_agreement_leaves_no_bundle(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    darken(monkeypatch)
+    with pytest.raises(ModelError, match=r"tflite-int16x8 on \d\d\.\d\d% \(at least 99.5%\): no bundle was written"):
+        options = ExportOptions(parse_quant("tflite-int16x8"), 100.0, 40, min_agreement=0.995)
+        export_run(tiny.run, tmp_path / "b.bundle", options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_that_is_not_raw_pixels_is_refused(exported: tuple[Path, Any], tiny: Any) -> None:
+    with pytest.raises(ModelError, match=r"tflite-int8: its input is uint8 with scale 1.0.* not float32"):
+        checks.check_file(
+            exported[0] / "tflite-int8.tflite",
+            VARIANTS["tflite-int8"],
+            pixels=tiny.images,
+            labels=tiny.labels,
+            reference=tiny.scores,
+            weights=checks.kernel_weights(tiny.model),
+            float_io=True,
+        )
 
 
 def test_a_conversion_without_the_weights_is_caught(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,17 +290,6 @@ def test_agreement_is_asked_of_every_variant(variant: str, agreement: float, pic
     else:
         with pytest.raises(ModelError, match=f"names: {variant} on .*: no bundle was written"):
             checks.check_agreement(reports, 0.9)
-
-
-def test_too_little_agreement_leaves_no_bundle(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(
-        monkeypatch,
-        lambda real, folder, variant, spec, calibration, io: real(folder, variant, spec, _dark(calibration)),
-    )
-    options = ExportOptions(parse_quant("tflite-int16x8"), 100.0, 40, min_agreement=0.995)
-    with pytest.raises(ModelError, match=r"tflite-int16x8 on \d\d\.\d\d% \(at least 99.5%\): no bundle was written"):
-        export_run(tiny.run, tmp_path / "b.bundle", options)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_slow_variant_is_checked_on_fewer_pictures_and_says_so(tiny: Any, exported: tuple[Path, Any]) -> None:

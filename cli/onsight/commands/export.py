@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,15 @@ from onsight_edge.datasets import NAMED, cached_path
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
-    from onsight_export.options import Batch, Layout, Range
+    from rich.table import Table
+
+    from onsight_export.options import Batch, Golden, Layout, Range
     from onsight_export.report import ExportReport
+
+
+def _count(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    """A number of pictures, or None for `auto`."""
+    return None if value == "auto" else int(click.IntRange(1).convert(value, parameter, context))  # type: ignore[arg-type]
 
 
 @click.command("export")
@@ -41,11 +48,26 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--calibration",
-    type=click.IntRange(min=1),
-    default=500,
+    callback=_count,
+    default="auto",
     show_default=True,
-    metavar="N",
-    help="Training pictures, balanced over the classes, that the int8 variants are calibrated on.",
+    metavar="N|auto",
+    help="Training pictures, balanced over the classes, that the int8 variants are calibrated on; auto measures on "
+    "validation pictures how many are best.",
+)
+@click.option(
+    "--estimator",
+    type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
+    default="auto",
+    show_default=True,
+    help="How the values that a layer gave on those become its range in 8 bits; auto measures which is best.",
+)
+@click.option("--sensitivity", is_flag=True, help="Measure what each layer costs in 8 bits: a table and a chart.")
+@click.option(
+    "--keep-float",
+    metavar="LIST",
+    default="",
+    help="Layers, by their Keras names, comma-separated, that the int8 variants leave in float.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Which training pictures those are.")
 @click.option(
@@ -88,6 +110,13 @@ if TYPE_CHECKING:
     help="What a .keras file or a SavedModel expects pixels to be [default: 0..255, if it answers as if that were so].",
 )
 @click.option(
+    "--golden",
+    type=click.Choice(["synthetic", "test"]),
+    default="synthetic",
+    show_default=True,
+    help="What the bundle's golden samples show: drawn frames, or test pictures, which then travel with it.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
@@ -98,7 +127,10 @@ def command(
     source: Path,
     quant: str,
     max_drop: float,
-    calibration: int,
+    calibration: int | None,
+    estimator: str,
+    sensitivity: bool,
+    keep_float: str,
     seed: int,
     min_agreement: float,
     batch: Batch | None,
@@ -109,6 +141,7 @@ def command(
     data: str | None,
     spec: Path | None,
     expects: Range | None,
+    golden: Golden,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -130,6 +163,9 @@ def command(
         variants=parse_quant(quant),
         max_drop_points=max_drop,
         calibration=calibration,
+        estimator=None if estimator == "auto" else estimator,
+        sensitivity=sensitivity,
+        keep_float=tuple(name.strip() for name in keep_float.split(",") if name.strip()),
         seed=seed,
         opset=opset,
         limit=limit or 0,
@@ -140,6 +176,7 @@ def command(
         layout=layout,
         float_io=float_io,
         min_agreement=min_agreement,
+        golden=golden,
         command=printable(shlex.join(["onsight", *sys.argv[1:]])),
     )
     out = out or default_out(source)
@@ -201,6 +238,10 @@ def _print(report: ExportReport, out: Path) -> None:
         )
     console.print(table)
     console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
+    for variant, found in report.int8.items():
+        console.print(f"{variant}: {found['why']}", highlight=False)
+        if found["sensitivity"]:
+            console.print(_sensitivity(variant, found))
     for each in report.variants:
         if each.pictures < report.pictures:
             console.print(
@@ -209,3 +250,21 @@ def _print(report: ExportReport, out: Path) -> None:
                 highlight=False,
             )
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+
+
+def _sensitivity(variant: str, found: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"{variant}: what each layer costs, it alone in 8 bits")
+    table.add_column("layer", overflow="fold")
+    for name in ("loss", "agrees", "mean diff."):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in found["sensitivity"]:
+        left = " (left in float)" if layer["layer"] in found["left_float"] else ""
+        table.add_row(
+            layer["layer"] + left,
+            f"{layer['drop_points']:+.2f}",
+            f"{100 * layer['agreement']:.2f} %",
+            f"{layer['mean_difference']:.2g}",
+        )
+    return table
