@@ -17,6 +17,7 @@ from onsight_export.inspect.facts import FileFacts, Tensor
 _FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "keras": "Keras"}
 _LARGEST, _KINDS, _IN_OUT, _METADATA = 4, 9, 6, 6  # rows: what is shown without being asked to fits a screen
 _CUT = 150  # characters of one entry of the metadata
+_SHORT = 32  # characters of an operator's name: TFLite joins those of all that it fused
 _LONGEST = 60  # characters of a name in a table: what ONNX calls its values can be very long
 
 
@@ -52,6 +53,7 @@ def show_bundle(subjects: Subjects) -> None:
     for one in subjects.files:
         facts = one.facts
         accuracy = (one.report or {}).get("accuracy")
+        measured = f"{accuracy:.2%}" if isinstance(accuracy, int | float) else "-"
         table.add_row(
             one.variant,
             f"{one.bytes / 1000:,.{0 if one.bytes >= 1e6 else 1}f}",
@@ -59,7 +61,7 @@ def show_bundle(subjects: Subjects) -> None:
             f"{facts.parameters:,}",
             _macs(facts),
             f"{facts.float_operators}/{len(facts.operators)}",
-            "-" if accuracy is None else f"{accuracy:.2%}",
+            measured,
         )
     console.print(table)
     warnings = [f"{one.variant}: {clean(text)}" for one in subjects.files for text in one.facts.warnings]
@@ -169,7 +171,7 @@ def _every_operator(facts: FileFacts) -> Table:
     table.add_column("gives", justify="right", overflow="fold")
     table.add_column("MACs", justify="right", no_wrap=True)
     for op in facts.operators:
-        name = " ".join(part for part in (op.graph and f"[{op.graph}]", op.kind, op.name) if part)
+        name = " ".join(part for part in (op.graph and f"[{op.graph}]", op.kind, clean(op.name, _SHORT)) if part)
         macs = "?" if op.macs is None else f"{op.macs:,}" if op.macs else ""
         table.add_row(clean(name), op.arithmetic, clean(_shape(op.gives)), macs)
     return table

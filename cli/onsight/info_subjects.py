@@ -99,10 +99,7 @@ def _bundle(path: Path, variant: str | None, tell: Progress) -> Subjects:
     bundle = Bundle.open(path)
     if variant is not None and variant not in bundle.variants:
         raise ModelError(f"{path} has no variant {variant!r}; it has {', '.join(bundle.variants)}")
-    report: dict[str, Any] = {}
-    if "report.json" in bundle.files:
-        report = json.loads(bundle.read(bundle.files["report.json"]))
-    measured = {one["variant"]: one for one in report.get("variants", ())}
+    dataset, measured = _report(bundle)
     subjects = []
     for name, entry in bundle.variants.items():
         if variant in (None, name):
@@ -111,8 +108,18 @@ def _bundle(path: Path, variant: str | None, tell: Progress) -> Subjects:
             facts = inspect_model(data, name.split("-")[0], f"{path}: {entry.file}")
             one = Subject(entry.file, len(data), entry.sha256, facts, bundle.spec, name, measured.get(name))
             subjects.append(one)
-    dataset = str(report.get("dataset", {}).get("name", ""))
     return Subjects("bundle", path, bundle.name, bundle.spec, tuple(subjects), {"dataset": dataset} if dataset else {})
+
+
+def _report(bundle: Bundle) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The data set's name and what was measured of each variant; a report of another kind says nothing."""
+    if "report.json" not in bundle.files:
+        return "", {}
+    try:
+        report = json.loads(bundle.read(bundle.files["report.json"]))
+        return str(report["dataset"]["name"]), {one["variant"]: dict(one) for one in report["variants"]}
+    except (ValueError, KeyError, TypeError):
+        return "", {}
 
 
 def _run(path: Path, tell: Progress) -> Subjects:

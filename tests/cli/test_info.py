@@ -161,6 +161,17 @@ def test_keras_files_that_only_their_makers_can_load(capsys: pytest.CaptureFixtu
     assert "Python code" in file["warnings"][0] and "Keras cannot load it" in file["warnings"][1]
 
 
+def test_a_report_that_is_none_changes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from onsight_edge.bundle import write_manifest
+    from onsight_edge.spec import ModelSpec
+
+    (tmp_path / INT8.name).write_bytes(INT8.read_bytes())
+    (tmp_path / "report.json").write_text("[1]")
+    spec = ModelSpec.from_json(json.loads((DEFAULT_MODEL / "manifest.json").read_text())["spec"])
+    write_manifest(tmp_path, name="n", spec=spec, variants={"tflite-int8": INT8.name}, extra=["report.json"])
+    assert document(capsys, str(tmp_path))["files"][0]["parameters"] == 94_890
+
+
 def test_reading_leaves_the_heavy_packages_out() -> None:
     code = (
         "import sys, onsight.main\n"

@@ -68,7 +68,7 @@ class Operator:
 
     Attributes:
         kind: the format's name of it; `domain.name` for ONNX operators of other domains, `custom NAME` in TFLite.
-        name: its own, "" where the format has none.
+        name: its own; in TFLite that of the first tensor that it gives.
         arithmetic: what it calculates in: a dtype such as `int8`; `float32, 8-bit weights`; `conversion` between
             dtypes; `other` for shapes, texts and truth values.
         macs: multiply-accumulates for one picture; None where that is not known.

@@ -101,10 +101,8 @@ def _inputs(config: dict[str, Any]) -> Iterator[Tensor]:
 
 
 def _weights(data: bytes) -> Iterator[Tensor]:
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ModelError("reading its weights needs h5py: pip install 'onsight[train]'") from error
+    import h5py  # type: ignore[import-untyped]
+
     found: list[Tensor] = []
 
     def note(name: str, item: Any) -> None:

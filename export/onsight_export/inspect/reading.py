@@ -12,7 +12,12 @@ from onsight_edge.trial import in_child
 from onsight_export.inspect.facts import FileFacts
 
 _CHILD = "onsight_export.inspect.child"
-_NEEDS = {"onnx": ("onnx", "reading ONNX files"), "keras": ("h5py", "reading .keras files")}
+# format -> the module that reads it, its package, the extra that installs it, for messages
+_NEEDS = {
+    "tflite": ("ai_edge_litert", "ai-edge-litert", "", "reading TFLite files"),
+    "onnx": ("onnx", "onnx", "export", "reading ONNX files"),
+    "keras": ("h5py", "h5py", "train", "reading .keras files"),
+}
 _SUFFIXES = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".keras": "keras"}
 
 
@@ -47,10 +52,9 @@ def inspect_model(data: bytes, model_format: str, where: str) -> FileFacts:
         ModelError: not a model of that format, or damaged. MissingExtraError: a package that reads the format is not
             installed.
     """
-    if model_format in _NEEDS:
-        package, purpose = _NEEDS[model_format]
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "export", purpose)
+    module, package, extra, purpose = _NEEDS[model_format]
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(package, extra, purpose)
     mib = len(data) >> 20
     try:
         answer = in_child(_CHILD, data, model_format, seconds=20 + mib / 10, memory_mib=2048 + 6 * mib)

@@ -14,7 +14,7 @@ from onsight_export.inspect.facts import CONVERSION, OTHER
 
 Shape = Sequence[int]
 
-_CONVERSIONS = frozenset(("QUANTIZE", "DEQUANTIZE", "CAST", "FAKE_QUANT", "STABLEHLO_CONVERT"))
+_CONVERSIONS = frozenset(("QUANTIZE", "DEQUANTIZE", "DENSIFY", "CAST", "FAKE_QUANT", "STABLEHLO_CONVERT"))
 # what multiplies inside without saying by how much, or runs other graphs, or is not known at all
 _UNKNOWN = frozenset(
     (

@@ -94,7 +94,7 @@ class Graphs:
                 self._note_weights(own[i], tensors[i])
             yield Operator(
                 kind,
-                "",
+                tensors[given[0]].name if given else "",
                 arithmetic(
                     kind, [_numbers_of(tensors[i]) for i in computed], [_numbers_of(tensors[i]) for i in constants]
                 ),
