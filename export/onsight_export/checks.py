@@ -62,7 +62,7 @@ def check_file(
             f"{variant.name}: the conversion lost the weights: {len(data)} bytes, and {weights} weights take {least}"
         )
     with quiet():  # LiteRT announces its delegate on stderr
-        opened = Classifier.open(path)
+        opened = Classifier.open(path, trusted=True)
     with opened as classifier:
         _check_input(variant, classifier.backend.input, float_io)
         scores = np.empty_like(reference)
