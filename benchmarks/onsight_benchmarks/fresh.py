@@ -82,6 +82,7 @@ def main() -> None:
             backend=backend,
             threads=int(threads),
             spec=Path(spec) if spec else None,
+            trusted=True,  # the parent has opened it before: see plan.py
         )
         ready = time.perf_counter_ns()
         classifier.classify(frame)

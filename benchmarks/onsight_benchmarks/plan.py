@@ -97,7 +97,8 @@ def _variants(model: str, asked: Sequence[str], spec: Path | None) -> list[tuple
     path = DEFAULT_MODEL if model == "default" else Path(model)
     if not path.is_dir() and path.suffix.lower() != ".zip":
         named = [name for name in asked if name != ALL]
-        file = open_model(model, variant=named[0] if named else None, spec=spec)  # refuses a variant of a bare file
+        # refuses a variant of a bare file; which runtime executes it is not known yet
+        file = open_model(model, variant=named[0] if named else None, spec=spec, trusted=True)
         return [(None, file.model_format)]
     if list(asked) == [ALL]:
         open_model(model, spec=spec)  # says what is wrong with a folder that is no bundle
