@@ -131,10 +131,10 @@ def test_a_saved_model_exports_too(unscaled: Any, tiny: Any, uri: str, tmp_path:
     module = Network()
     folder = tmp_path / "net.v1"
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
-    report = export_run(folder, tmp_path / "b.bundle", options(uri, "float32,onnx-int8", calibration=60))
+    report = export_run(folder, tmp_path / "b.bundle", options(uri, "float32,int8", calibration=60, estimator="minmax"))
     assert (report.source["kind"], report.name) == ("saved-model", "net.v1")
     assert report.source["parameters"] == tiny.model.count_params()
-    assert [each.variant for each in report.variants] == ["tflite-float32", "onnx-float32", "onnx-int8"]
+    assert [each.variant for each in report.variants] == ["tflite-float32", "tflite-int8", "onnx-float32", "onnx-int8"]
     for variant in ("tflite-float32", "onnx-float32"):
         with Classifier.open(tmp_path / "b.bundle", variant=variant) as classifier:
             np.testing.assert_allclose(classifier.scores(tiny.images), tiny.scores, atol=1e-4)
