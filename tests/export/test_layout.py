@@ -152,7 +152,18 @@ def test_the_oldest_and_the_newest_opset_answer_alike(tiny: Any, opset: int, tmp
         np.testing.assert_allclose(classifier.scores(tiny.images[:20]), tiny.scores[:20], atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"batch": "2"}, {"layout": "chw"}, {"range": "0..2"}, {"min_agreement": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch": "2"},
+        {"layout": "chw"},
+        {"range": "0..2"},
+        {"golden": "mine"},
+        {"min_agreement": 1.5},
+        {"float_io": True, "variants": parse_quant("float32")},  # nothing that it could change
+        {"keep_float": ("conv1",), "variants": parse_quant("int16x8")},
+    ],
+)
 def test_forms_that_there_are_not_are_usage_errors(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         ExportOptions(**wrong)
