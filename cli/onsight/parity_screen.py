@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from onsight_export.parity.parity import Parity
     from onsight_export.parity.waterfall import Step
 
-_WIDE = 128  # characters that the whole table takes, and that it gets where there is no terminal
+_PIPE = 160  # a pipe has no width; cut figures would be of no use there
+_WIDE = 130  # characters that all columns take
 _COLUMNS = (
     "step",
     "accuracy",
@@ -35,7 +36,7 @@ def show(parity: Parity, times: Times | None, layers: bool) -> None:
     """Print the waterfall, what is broken and why, and with `layers` every layer."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else _PIPE, highlight=False, markup=False)
     console.print(waterfall_table(parity, times, console.width))
     console.print(
         f"drop: points of accuracy below {parity.reference.name}. same: pictures with its class. "

@@ -23,6 +23,7 @@ from onsight_edge.errors import DataError, MissingExtraError
 from onsight_edge.spec import Colour
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
+STYLE = Path(__file__).with_name("style.css")
 _LONGEST = 128  # pixels that a picture in the page has at most
 _MATRIX_CLASSES = 30  # more make a table that nobody can read
 _CONFUSIONS, _PAIRS = 12, 12
@@ -83,10 +84,11 @@ def render(report: Report) -> str:
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=_percent, points=_points)
+    environment.filters.update(percent=percent, points=_points)
     analysis = report.analysis
     refit = analysis.refit
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        style=Markup(STYLE.read_text(encoding="utf-8")),
         doc=report.document,
         made=report.document["made"],
         evaluation=analysis.evaluation,
@@ -226,7 +228,8 @@ def data_uri(pixels: NDArray[np.uint8], colour: Colour) -> str:
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as `12.3 %`, or a dash where it is not defined."""
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Diagnosis:
         step: its name.
         sentence: for people; empty for a sound step whose layers were merely listed.
         first: the first layer that leaves its tolerance, or None.
-        hypotheses: tried where the first layer of all is off, or none could be compared.
+        hypotheses: tried where the first layer with kernels, or one before it, is off, or none could be compared.
         layers: every layer that could be compared.
         not_compared: why there are no layers, or None.
     """
@@ -86,7 +87,7 @@ def diagnose(
             reason = "no value in the file bears the name and the shape of one of the network's layers"
     first = first_off(layers)
     hypotheses: tuple[Hypothesis, ...] = ()
-    if step.broken and (not layers or first is layers[0]):
+    if step.broken and _may_be_fed_wrongly(layers, first):
         some = slice(0, HYPOTHESIS_PICTURES)
         hypotheses = try_hypotheses(
             file,
@@ -99,6 +100,13 @@ def diagnose(
     found = Diagnosis(step.name, "", first, hypotheses, layers, reason)
     sentence = _sentence(found) if step.broken else ""
     return Diagnosis(step.name, sentence, first, hypotheses, layers, reason)
+
+
+def _may_be_fed_wrongly(layers: Sequence[LayerError], first: LayerError | None) -> bool:
+    """Whether no layer with kernels is sound before the first that is off: swapped channels show in the first one."""
+    if not layers:
+        return True
+    return first is not None and not any(error.kernels for error in layers[: layers.index(first)])
 
 
 def _sentence(found: Diagnosis) -> str:

@@ -35,6 +35,7 @@ class LayerError:
         output_of: the layer whose output was compared.
         fused: all layers that this value stands for.
         shape: of the output, without the batch.
+        kernels: numbers in the kernels of all of them.
         own: relative error (see `relative_error`) when fed with the file's own values; what the tolerance is for.
         total: relative error with all that the layers before added.
         tolerance: of `own`.
@@ -45,6 +46,7 @@ class LayerError:
     output_of: str
     fused: tuple[str, ...]
     shape: tuple[int, ...]
+    kernels: int
     own: float
     total: float
     tolerance: float
@@ -62,6 +64,7 @@ class LayerError:
             "output_of": self.output_of,
             "fused": list(self.fused),
             "shape": list(self.shape),
+            "kernels": self.kernels,
             "own_error": _finite(self.own),
             "total_error": _finite(self.total),
             "tolerance": self.tolerance,
@@ -159,6 +162,7 @@ def _error(
         output_of=layers[place].name,
         fused=tuple(layers[at].name for at in inside),
         shape=layers[place].shape,
+        kernels=sum(layers[at].weights for at in inside),
         own=own,
         total=total,
         tolerance=limit,

@@ -39,7 +39,7 @@ class Changed:
     """A picture on which the step is far from the reference.
 
     Attributes:
-        index: its position in the test part.
+        row: its position among the compared pictures.
         name: its file name, or `test[17]` where it has none.
         truth: the class it shows.
         before, before_score: the reference's class, and its score.
@@ -47,7 +47,7 @@ class Changed:
         difference: the largest of the picture's score differences.
     """
 
-    index: int
+    row: int
     name: str
     truth: str
     before: str
@@ -201,7 +201,7 @@ def answers_json(answers: Answers) -> dict[str, Any]:
         },
         "worst": [
             {
-                "index": one.index,
+                "row": one.row,
                 "name": one.name,
                 "truth": one.truth,
                 "before": one.before,
@@ -245,7 +245,7 @@ def _worst(
     order = np.lexsort((places, -difference, before == after))[:count]
     return tuple(
         Changed(
-            index=int(i),
+            row=int(i),
             name=names[i],
             truth=classes[labels[i]],
             before=classes[before[i]],
