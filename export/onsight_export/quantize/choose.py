@@ -99,11 +99,16 @@ def distinguishable(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> bool:
     return abs(difference) > Z_95 * error
 
 
+def level_with_best(candidates: list[Candidate]) -> list[Candidate]:
+    """The most accurate candidate, and all that chance does not tell from it."""
+    top = max(candidates, key=lambda candidate: candidate.measured.accuracy)
+    return [c for c in candidates if not distinguishable(top.measured.right, c.measured.right)]
+
+
 def best(candidates: list[Candidate]) -> Candidate:
-    """The most accurate, and of all that chance does not tell from it, the one whose scores are closest to Keras's.
+    """Of those level with the most accurate the one whose scores are closest to Keras's.
 
     Of equally close ones the smaller calibration, then the earlier estimator.
     """
-    top = max(candidates, key=lambda candidate: candidate.measured.accuracy)
-    level = [c for c in candidates if not distinguishable(top.measured.right, c.measured.right)]
+    level = level_with_best(candidates)
     return min(level, key=lambda c: (c.measured.mean_difference, c.pictures, ESTIMATORS.index(c.estimator)))

@@ -40,11 +40,13 @@ def kernels(model: keras.Model) -> dict[str, NDArray[np.float32]]:
     A batch normalization that is folded into a convolution scales each output, which this takes out again: a
     quantizer's graph is known by it where the converter lost the names.
     """
-    found = {}
+    import keras
+
+    found: dict[str, NDArray[np.float32]] = {}
     for layer in model.layers:
         kernel = getattr(layer, "kernel", None)
         if kernel is not None and len(kernel.shape) in (2, 4):
-            value = np.asarray(kernel, np.float32)
+            value = np.asarray(keras.ops.convert_to_numpy(kernel), np.float32)
             if type(layer).__name__ == "DepthwiseConv2D":  # (rows, columns, channels, multiplier)
                 value = np.moveaxis(value, (2, 3), (0, 1)).reshape(-1, value.shape[0] * value.shape[1])
             else:  # outputs last
@@ -57,14 +59,14 @@ def kernels(model: keras.Model) -> dict[str, NDArray[np.float32]]:
 def unit(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of length 1; rows of zeros stay."""
     length = np.linalg.norm(kernel, axis=1, keepdims=True)
-    return kernel / np.where(length > 0, length, 1)
+    return (kernel / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def layer_with(kernel: NDArray[np.float32], known: Mapping[str, NDArray[np.float32]]) -> str | None:
     """The layer whose kernel this is but for each output's scale, or None.
 
     Args:
-        kernel: (outputs, ...) as ONNX stores it.
+        kernel: (outputs, inputs, rows, columns) or (outputs, inputs), as ONNX stores it.
         known: see `kernels`.
     """
     mine = unit(kernel.reshape(len(kernel), -1))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_edge.errors import UsageError
+from onsight_edge.errors import DataError, UsageError
 from onsight_export.quantize.choose import (
     VALIDATION_PICTURES,
     Candidate,
     best,
     estimators_to_try,
+    level_with_best,
     measure,
     ranges_of,
     sizes_to_try,
 )
 from onsight_export.quantize.network import Network
+from onsight_export.quantize.sensitivity import layer_sensitivity, leave_in_float
 from onsight_export.quantize.statistics import gather
 from onsight_export.quantize.types import Int8Options, Int8Report, Int8Result, Labelled, Progress
 
@@ -23,7 +25,7 @@ from onsight_export.quantize.types import Int8Options, Int8Report, Int8Result, L
 def make_int8(
     network: Network, calibration: NDArray[np.uint8], validation: Labelled, options: Int8Options, progress: Progress
 ) -> Int8Result:
-    """Gather, try, choose.
+    """Gather ranges, compare the candidates, choose; where the best loses too much, leave layers in float.
 
     Args:
         network: in either format.
@@ -33,9 +35,11 @@ def make_int8(
         progress: see Progress.
 
     Raises:
-        UsageError: a layer to keep in float is none of the network's.
+        UsageError: a layer to keep in float is none of the network's. DataError: there are no pictures.
         ModelError: the quantizer refused.
     """
+    if not len(validation) or not len(calibration):
+        raise DataError(f"{network.name}: quantizing needs pictures to calibrate on, and others to compare on")
     kept = frozenset(options.keep_float)
     unknown = sorted(kept.difference(network.layers))
     if unknown:
@@ -61,16 +65,59 @@ def make_int8(
             candidates.append(Candidate(size, estimator, ranges, found))
     progress(f"choose {network.name}", total, total)
     chosen = best(candidates)
-    reference = float((validation.reference.argmax(axis=1) == validation.labels).mean())
+    made, left = chosen.measured, kept
+    lost = 100 * (validation.accuracy - made.accuracy)
+    too_much = lost > options.max_drop_points
+    sensitivity = None
+    if options.sensitivity or too_much:
+        sensitivity = layer_sensitivity(
+            network,
+            chosen.ranges,
+            kept,
+            validation,
+            lambda done, of: progress(f"measure layers of {network.name}", done, of),
+        )
+    if too_much and sensitivity:
+        made, left = leave_in_float(
+            network,
+            chosen.ranges,
+            kept,
+            sensitivity,
+            validation,
+            options.max_drop_points,
+            lambda done, of: progress(f"leave layers of {network.name} in float", done, of),
+        )
     report = Int8Report(
         pictures=chosen.pictures,
         estimator=chosen.estimator,
         validation=len(validation),
-        accuracy=chosen.measured.accuracy,
-        drop_points=100 * (reference - chosen.measured.accuracy),
+        accuracy=made.accuracy,
+        drop_points=round(100 * (validation.accuracy - made.accuracy), 6),
         tried=tuple(candidate.tried() for candidate in candidates),
-        sensitivity=None,
-        left_float=tuple(layer for layer in network.layers if layer in kept),
-        why="",
+        sensitivity=sensitivity,
+        left_float=tuple(layer for layer in network.layers if layer in left),
+        why=_why(candidates, chosen, validation, options, lost, left - kept),
     )
-    return Int8Result(chosen.measured.data, report)
+    return Int8Result(made.data, report)
+
+
+def _why(
+    candidates: list[Candidate],
+    chosen: Candidate,
+    validation: Labelled,
+    options: Int8Options,
+    lost: float,
+    added: frozenset[str],
+) -> str:
+    """The choice in a sentence or two."""
+    what = f"{chosen.estimator} on {chosen.pictures} pictures"
+    if len(candidates) == 1:
+        text = f"{what}, as asked for"
+    else:
+        others = len(level_with_best(candidates)) - 1
+        why = "is the most accurate" if not others else f"is closest to Keras of {others + 1} that are equally accurate"
+        text = f"{what} {why}, of {len(candidates)} compared on {len(validation)} pictures"
+    if added:
+        layers = "1 layer stays" if len(added) == 1 else f"{len(added)} layers stay"
+        text += f"; it loses {lost:.2f} points there, more than {options.max_drop_points:g}: {layers} in float"
+    return text

@@ -48,7 +48,8 @@ class Histogram:
     def centres(self) -> NDArray[np.float64]:
         """(BINS,) the bins' centres."""
         width = (self.high - self.low) / len(self.counts)
-        return self.low + width * (np.arange(len(self.counts)) + 0.5)
+        places: NDArray[np.float64] = np.arange(len(self.counts), dtype=np.float64) + 0.5
+        return self.low + width * places
 
 
 def minmax(histogram: Histogram) -> Range:

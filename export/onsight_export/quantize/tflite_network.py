@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.backends.litert import open_runtime
-from onsight_edge.classifier import Classifier
 from onsight_edge.errors import ModelError
+from onsight_edge.postprocess import Postprocessor
 from onsight_edge.spec import ModelSpec
-from onsight_export.quantize.layer_names import layer_of
+from onsight_export.quantize.layer_names import kernels, layer_of, layer_with
 from onsight_export.quantize.ranges import Range
 from onsight_export.quantize.statistics import Values
 from onsight_export.quiet import quiet
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "tflite-int8"
-# what neither computes nor rounds anew: leaving it in float alone would only add conversions around it
-_MOVERS = ("RESHAPE", "SQUEEZE", "TRANSPOSE", "PAD", "MAX_POOL_2D", "QUANTIZE", "DEQUANTIZE", "SHAPE", "PACK")
+# what only passes values on: it stays in the format of the layer before it
+_MOVERS = ("RESHAPE", "SQUEEZE", "TRANSPOSE", "MAX_POOL_2D", "SOFTMAX", "LOGISTIC")
+_WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 
 
 class TFLiteNetwork:
@@ -45,7 +46,7 @@ class TFLiteNetwork:
         self._tf = import_tensorflow()
         self._dtype = self._tf.float32 if float_io else self._tf.uint8
         self._calibrated = self._convert(saved_model_folder, tuple(model.inputs[0].shape[1:]))
-        self._read([layer.name for layer in model.layers])
+        self._read(model)
         self._interpreter: Any = None
 
     def observe(self, pictures: NDArray[np.uint8]) -> Iterator[tuple[int, Values]]:
@@ -85,8 +86,10 @@ class TFLiteNetwork:
         """See `Network`."""
         with quiet():
             backend = open_runtime("litert", made, 1)
-        with Classifier(self._spec, backend) as classifier:
-            return classifier.scores(pixels)
+        finish = Postprocessor(self._spec, backend.output)
+        dtype = np.dtype(backend.input.dtype)
+        batches = pixels[:, np.newaxis].astype(dtype, copy=False)
+        return np.concatenate([finish.scores(backend.infer(batch)) for batch in batches])
 
     def _convert(self, folder: Path, shape: tuple[int, ...]) -> bytes:
         tf = self._tf
@@ -105,13 +108,15 @@ class TFLiteNetwork:
             raise ModelError(f"{NAME}: TensorFlow's converter failed: {reason}") from error
         return data
 
-    def _read(self, keras_layers: list[str]) -> None:
+    def _read(self, keras_model: keras.Model) -> None:
         """Which tensors have a range, and which operators make up which layer."""
         from ai_edge_litert import schema_py_generated as schema
 
         model = schema.ModelT.InitFromPackedBuf(self._calibrated, 0)
         graph = model.subgraphs[0]
-        kinds = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+        movers, kernel_kinds = (
+            {getattr(schema.BuiltinOperator, name) for name in kinds} for kinds in (_MOVERS, _WITH_KERNEL)
+        )
         names = [tensor.name.decode() for tensor in graph.tensors]
         self._input = str(graph.inputs[0])
         self._ranged = [
@@ -119,16 +124,31 @@ class TFLiteNetwork:
             for place, tensor in enumerate(graph.tensors)
             if tensor.quantization is not None and tensor.quantization.min is not None and str(place) != self._input
         ]
+        layers, known = [layer.name for layer in keras_model.layers], kernels(keras_model)
         self._operators: dict[str, list[str]] = {}
+        owner: dict[int, str] = {}
+        first: list[str] = []
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
             output = operator.outputs[0]
-            if kinds[max(code.builtinCode, code.deprecatedBuiltinCode)] in _MOVERS or str(output) not in self._ranged:
+            constants = [place for place in operator.inputs if place >= 0 and _data(model, graph, place) is not None]
+            kernel = next((k for k in (_kernel(model, graph, place) for place in constants[:1]) if k is not None), None)
+            layer = None if kernel is None else layer_with(kernel, known)
+            # of the names of fused operators the last is that of the first operator
+            layer = layer or layer_of(reversed(names[output].split(";")), layers)
+            code = model.operatorCodes[operator.opcodeIndex]
+            kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if not owner and kind not in kernel_kinds:
+                first.append(names[output])
                 continue
-            # a kernel keeps its layer's name where the output's is that of the activation fused into it
-            told = [names[place] for place in operator.inputs if place >= 0 and _constant(model, graph, place)]
-            layer = layer_of([*told, names[output]], keras_layers) or names[output].split(";")[0]
-            self._operators.setdefault(layer, []).append(names[output])
+            made_by = next((owner[place] for place in operator.inputs if place in owner), None)
+            if made_by and (layer is None or kind in movers):
+                layer = made_by  # goes with the layer whose output it passes on
+            if layer is None or str(output) not in self._ranged:
+                continue
+            owner[output] = layer
+            # what rescales the pixels and was not folded in goes with the layer that takes them
+            operators, first = [*first, names[output]], []
+            self._operators.setdefault(layer, []).extend(operators)
         self.layers = tuple(self._operators)
 
     def _observer(self) -> Any:
@@ -145,6 +165,18 @@ class TFLiteNetwork:
         return interpreter
 
 
-def _constant(model: Any, graph: Any, place: int) -> bool:
+def _data(model: Any, graph: Any, place: int) -> Any:
+    """The bytes of a constant tensor, None of any other."""
     data = model.buffers[graph.tensors[place].buffer].data
-    return data is not None and len(data) > 0
+    return data if data is not None and len(data) else None
+
+
+def _kernel(model: Any, graph: Any, place: int) -> NDArray[np.float32] | None:
+    """A float kernel as ONNX stores it, (outputs, inputs, rows, columns) or (outputs, inputs); None of what is none."""
+    tensor = graph.tensors[place]
+    if tensor.type != 0 or len(tensor.shape) not in (2, 4):
+        return None
+    value: NDArray[np.float32] = np.frombuffer(bytes(_data(model, graph, place)), np.float32).reshape(tensor.shape)
+    if value.ndim == 4:  # (outputs, rows, columns, inputs), of a depthwise one (1, rows, columns, outputs)
+        value = np.moveaxis(value, -1, 0 if value.shape[0] == 1 else 1)
+    return value

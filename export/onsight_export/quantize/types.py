@@ -62,6 +62,11 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the pictures whose class Keras finds."""
+        return float((self.reference.argmax(axis=1) == self.labels).mean())
+
     def evenly(self, count: int) -> Labelled:
         """At most `count` of them, evenly spread."""
         count = min(count, len(self))
