@@ -26,6 +26,7 @@ from onsight_export.report import REPORT, ExportReport, VariantReport
 from onsight_export.run import keras_scores
 from onsight_export.sources import Progress, Source, kind_of, open_source
 
+SENSITIVITY = "sensitivity.png"
 _LIBRARIES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "flatbuffers")
 
 
@@ -57,6 +58,12 @@ def export_run(
         report = _check(source, options, made, progress)
         write_json(folder / REPORT, report.to_json())
         extra = [REPORT]
+        if any(found.sensitivity for found in made.int8.values()):
+            from onsight_export.quantize.charts import sensitivity_chart
+
+            title = f"{source.name}: what 8 bits cost, layer by layer"
+            (folder / SENSITIVITY).write_bytes(sensitivity_chart(made.int8, title))
+            extra.append(SENSITIVITY)
         progress("golden samples", 0, 1)
         shown = source.dataset.test.images if options.golden == "test" else None
         (folder / GOLDEN).write_bytes(golden_bytes(make_golden(made.files, source.spec, shown)))

@@ -14,6 +14,7 @@ from onsight_edge.bundle import Bundle
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import DataError, ModelError, OnsightError, UsageError
 from onsight_edge.files import sha256_bytes
+from onsight_edge.golden import load_golden
 from onsight_edge.metrics import wilson
 from onsight_edge.spec import ModelSpec
 from onsight_export import checks
@@ -136,6 +137,28 @@ def test_a_zip_is_the_same_bundle_in_one_file_the_same_twice(
     assert bundle.read(bundle.variants["onnx-float32"]) == (exported[0] / "onnx-float32.onnx").read_bytes()
     with pytest.raises(OnsightError, match="exists already"):
         export_run(tiny.run, tmp_path / "one.bundle.zip", options)
+
+
+def test_sensitivity_names_every_layer_and_kept_layers_stay_float(tiny: Any, tmp_path: Path) -> None:
+    options = ExportOptions(
+        parse_quant("int8"),
+        max_drop_points=3.0,
+        calibration=60,
+        estimator="minmax",
+        sensitivity=True,
+        keep_float=("dense",),
+        golden="test",
+    )
+    report = export_run(tiny.run, tmp_path / "b.bundle", options)
+    for name in ("tflite-int8", "onnx-int8"):
+        found = report.int8[name]
+        assert {each["layer"] for each in found["sensitivity"]} >= {"conv2d", "conv2d_1", "dense_1"}
+        assert "dense" in found["left_float"]
+    bundle = Bundle.open(tmp_path / "b.bundle")
+    assert bundle.read(bundle.files["sensitivity.png"]).startswith(b"\x89PNG")
+    frames = load_golden(bundle.read(bundle.files["golden.npz"])).frames
+    shown = {picture[..., ::-1].tobytes() for picture in tiny.images}
+    assert all(frame.tobytes() in shown for frame in frames)
 
 
 def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> None:
