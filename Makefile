@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-all check model lock setup clean
+.PHONY: demo test test-all check model variants lock setup clean
 
 demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
 	$(BIN)/onsight demo
@@ -38,6 +38,11 @@ model: setup           ## train the model that ships (over an hour on 2 cores) a
 	$(BIN)/onsight export runs/onsight-nano-standard --quant tflite-int8 --out runs/default.bundle
 	rm -rf edge/onsight_edge/models/default.bundle
 	mv runs/default.bundle edge/onsight_edge/models/default.bundle
+
+RUNS ?= runs/seed-cnn-standard runs/resnet8-cifar10 runs/mobilenetv2-standard
+variants: setup        ## every variant of RUNS on all test pictures, for the records (several minutes a run)
+	$(BIN)/python -m onsight_benchmarks.variants $(RUNS) --out benchmarks/results/variants
+	$(BIN)/python -m onsight_benchmarks.tables benchmarks/results --write
 
 lock: setup            ## renew constraints.txt: every Python from 3.10, every platform, no host names
 	$(PIP) install 'uv>=0.5'
