@@ -99,7 +99,7 @@ def test_what_is_no_model_ends_in_one_line(capsys: pytest.CaptureFixture[str], t
         archive.writestr("config.json", "[")
         archive.writestr("metadata.json", "{}")
     names = [path.name for path in tmp_path.iterdir()]
-    for name in (*names, "missing.tflite", "x" * 5000):
+    for name in (*names, "missing.tflite", "[/]", "x" * 5000):
         assert call(str(tmp_path / name)) == 1, name
         error = capsys.readouterr().err
         assert error.startswith("onsight: ") and error.count("\n") == 1 and "Traceback" not in error, error

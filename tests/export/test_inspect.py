@@ -364,3 +364,25 @@ def test_what_is_no_model_is_refused() -> None:
             read_facts(b"neither fish nor fowl", model_format)
     with pytest.raises(ModelError, match="not a model that onsight knows"):
         sniff("picture.png", b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_file_made_to_take_for_ever_ends_in_one_line() -> None:
+    """Functions that each call the next one twice: opened, they are 2 to the 26th operators."""
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
+
+    def call(depth: int, source: str, target: str) -> Any:
+        kind, domain = (f"F{depth}", "my") if depth < 26 else ("Relu", "")
+        return helper.make_node(kind, [source], [target], domain=domain)
+
+    functions = [
+        helper.make_function("my", f"F{n}", ["X"], ["Y"], [call(n + 1, "X", "t"), call(n + 1, "t", "Y")], imports)
+        for n in range(26)
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([call(0, "x", "y")], "bomb", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=imports, functions=functions)
+    with pytest.raises(ModelError, match=r"bomb\.onnx: it (kept the process|needs more than|killed the process)"):
+        inspect_model(model.SerializeToString(), "onnx", "bomb.onnx")

@@ -30,19 +30,19 @@ def command(model: str, variant: str | None, ops: bool, tensors: bool, as_json: 
     """
     from rich.console import Console
     from rich.status import Status
+    from rich.text import Text
 
+    from onsight.info_screen import clean, show_bundle, show_file
     from onsight.info_subjects import find
 
     console = Console(stderr=True)
-    with Status(f"reading {model}", console=console) as status:
+    with Status(Text(f"reading {clean(model)}"), console=console) as status:
         if not console.is_terminal:
             status.stop()
-        subjects = find(model, variant, lambda what: status.update(f"reading {what}"))
+        subjects = find(model, variant, lambda what: status.update(Text(f"reading {clean(what)}")))
     if as_json:
         print_json(document(model, subjects, ops=ops, tensors=tensors))
         return
-    from onsight.info_screen import show_bundle, show_file
-
     if subjects.kind == "bundle" and variant is None and not ops and not tensors:
         show_bundle(subjects)
         return
