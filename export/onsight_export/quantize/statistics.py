@@ -76,6 +76,7 @@ def gather(
 def _count(tensor: _Tensor, value: NDArray[np.float32], edges: tuple[float, float], pictures: int) -> None:
     low, high = edges
     if high <= low:
+        tensor.zeros += value.size
         return
     flat = value.reshape(-1)
     step = math.ceil(flat.size / (_MOST_VALUES * pictures))
