@@ -1,7 +1,7 @@
 """Records as Markdown tables: python -m onsight_benchmarks.tables RECORD.json... | FOLDER [--write]
 
-A folder gives the whole page of its records, accuracy records (in FOLDER/accuracy) first; `--write` puts it into
-FOLDER/README.md.
+A folder gives the whole page of its records, those in FOLDER/accuracy and FOLDER/variants first; `--write` puts it
+into FOLDER/README.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from onsight_benchmarks.accuracy_record import KIND, AccuracyRecord, Int8Answer
+from onsight_benchmarks.parity.record import KIND as VARIANTS
+from onsight_benchmarks.parity.record import VariantAnswer, VariantsRecord
 from onsight_benchmarks.record import SCHEMA, Record, load_json
 from onsight_edge.errors import BenchmarkError, OnsightError
 from onsight_edge.files import write_text
@@ -24,7 +26,7 @@ said. The method is in [the benchmarks' README](../README.md), every key in [doc
 
 
 def page(folder: Path) -> str:
-    """All records of a folder as one page: those in its folder `accuracy` in one table, then each other one.
+    """All records of a folder as one page: those in its folders `accuracy` and `variants`, then each other one.
 
     Raises:
         BenchmarkError: a file is not a record.
@@ -32,12 +34,14 @@ def page(folder: Path) -> str:
     parts = [_HEAD]
     if records := [AccuracyRecord.load(path) for path in sorted((folder / ACCURACY).glob("*.json"))]:
         parts.append(f"### {ACCURACY}\n\n{accuracy_markdown(records)}")
+    if variants := [VariantsRecord.load(path) for path in sorted((folder / VARIANTS).glob("*.json"))]:
+        parts.append(f"### {VARIANTS}\n\n{variants_markdown(variants)}")
     parts += [f"### {path.stem}\n\n{markdown(path)}" for path in sorted(folder.glob("*.json"))]
     return "\n\n".join(parts) + "\n"
 
 
 def markdown(path: Path) -> str:
-    """One record as Markdown: a latency table, an accuracy table of one row, or the targets of another kind.
+    """One record as Markdown: a latency table, an accuracy table of one row, variants, or the targets of another kind.
 
     Raises:
         BenchmarkError: not there, or not a record.
@@ -47,6 +51,8 @@ def markdown(path: Path) -> str:
         return latency_markdown(Record.from_json(value, str(path)))
     if isinstance(value, dict) and value.get("kind") == KIND:
         return accuracy_markdown([AccuracyRecord.from_json(value, str(path))])
+    if isinstance(value, dict) and value.get("kind") == VARIANTS:
+        return variants_markdown([VariantsRecord.from_json(value, str(path))])
     try:
         if value["schema"] != SCHEMA:
             raise BenchmarkError(f"{path}: schema {value['schema']!r} is not {SCHEMA}: written by another onsight")
@@ -117,6 +123,56 @@ def _accuracy_table(records: Sequence[AccuracyRecord]) -> str:
         if not one.valid:
             lines.append(f"{one.training.arch} {one.recipe}: **not valid:** {'; '.join(one.invalid_because)}.")
     return "\n".join(lines)
+
+
+def variants_markdown(records: Sequence[VariantsRecord]) -> str:
+    """One table of networks x variants, each network's Keras first, with what was measured on what below it."""
+    lines = [
+        "| network | variant | accuracy | drop | same class | largest difference | KB | p50 ms |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for record in records:
+        keras = record.keras
+        name = f"{keras.arch} {keras.recipe}"
+        cells = [name, "Keras", _share(keras.accuracy, keras.interval), "", "", "", f"{keras.bytes / 1000:.1f}", ""]
+        lines.append(f"| {' | '.join(cells)} |")
+        lines += [f"| {' | '.join([name, *_variant(one)])} |" for one in record.variants]
+    tested = sorted({f"{record.data.name}, {record.data.pictures:,} test pictures" for record in records})
+    lines += [
+        "",
+        f"{'; '.join(tested)}; percent with 95 % intervals. drop: percentage points below Keras, its interval by "
+        "paired bootstrap. same class: pictures with Keras's class. p50: of one inference, one thread.",
+        "",
+    ]
+    for record in records:
+        lines.append(f"- {record.keras.arch} {record.keras.recipe}: {'; '.join(map(str, record.targets)) or 'no goal'}")
+        lines += [
+            f"    - {one.variant}: {one.quantized.pictures} pictures, {one.quantized.estimator}"
+            + (f", left in float: {', '.join(one.quantized.left_float)}" if one.quantized.left_float else "")
+            for one in record.variants
+            if one.quantized is not None
+        ]
+        lines += [
+            f"    - {one.variant}: **broken:** {'; '.join(one.objections)}" for one in record.variants if one.objections
+        ]
+    lines.append("")
+    for record in records:
+        where = _footer(record.device.cpu, record.device.os, record.taken, record.invalid_because)
+        lines.append(f"{record.keras.arch} {record.keras.recipe}: {where}")
+    return "\n".join(lines)
+
+
+def _variant(one: VariantAnswer) -> list[str]:
+    low, high = one.drop_interval_points
+    return [
+        one.variant,
+        _share(one.accuracy, one.interval),
+        f"{one.drop_points:+.2f} ({low:+.2f} to {high:+.2f})",
+        f"{100 * one.agreement:.2f}",
+        f"{one.largest_difference:.2g}",
+        f"{one.bytes / 1000:.1f}",
+        f"{one.inference_ms.p50:.3f}",
+    ]
 
 
 def machine(described: dict[str, object]) -> str:

@@ -114,7 +114,7 @@ def is_bundle(path: Path) -> bool:
 
 def _export(source: Source, folder: Path, options: ExportOptions, progress: Progress) -> Bundle:
     """All variants asked for, without the export's checks: what they would refuse is what parity is to show."""
-    files = convert(source, options, folder, progress)
+    files = convert(source, options, folder, progress).files
     variants = {variant.name: file.name for variant, file in files.items()}
     write_manifest(folder, name=source.name, spec=source.spec, variants=variants, extra=[])
     return Bundle.open(folder)
