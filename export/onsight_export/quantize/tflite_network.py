@@ -174,7 +174,7 @@ def _data(model: Any, graph: Any, place: int) -> Any:
 def _kernel(model: Any, graph: Any, place: int) -> NDArray[np.float32] | None:
     """A float kernel as ONNX stores it, (outputs, inputs, rows, columns) or (outputs, inputs); None of what is none."""
     tensor = graph.tensors[place]
-    if tensor.type != 0 or len(tensor.shape) not in (2, 4):
+    if tensor.type != 0 or tensor.shape is None or len(tensor.shape) not in (2, 4):  # None: a single number
         return None
     value: NDArray[np.float32] = np.frombuffer(bytes(_data(model, graph, place)), np.float32).reshape(tensor.shape)
     if value.ndim == 4:  # (outputs, rows, columns, inputs), of a depthwise one (1, rows, columns, outputs)
