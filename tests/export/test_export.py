@@ -403,7 +403,9 @@ def test_grey_pictures_and_logits_export_too(tmp_path: Path) -> None:
     spec = ModelSpec("grey", ("0", "1"), (7, 9), colour="grey", output="logits")
     spec.save(run / "spec.json")
     (run / "data.json").write_text(json.dumps({"uri": str(tmp_path / "grey.npz"), "colour": "grey"}))
-    report = export_run(run, tmp_path / "b.bundle", ExportOptions(parse_quant("int8,float32"), calibration=20))
+    report = export_run(
+        run, tmp_path / "b.bundle", ExportOptions(parse_quant("int8,float32"), calibration=20, estimator="minmax")
+    )
     assert len(report.variants) == 4
     assert report.keras["accuracy"] > 0.9
     assert all(each.agreement > 0.95 for each in report.variants)

@@ -74,7 +74,7 @@ def test_a_mean_and_std_by_channel_are_folded_in_and_the_files_take_raw_pixels(
     given = ModelSpec("shifted", ("red", "green", "blue", "grey"), (16, 16), mean=mean, std=std)
     given.save(tmp_path / "spec.json")
     unscaled.save(tmp_path / "net.keras")
-    asked = options(uri, "tflite-float32,tflite-int8", spec=tmp_path / "spec.json", calibration=60)
+    asked = options(uri, "tflite-float32,tflite-int8", spec=tmp_path / "spec.json", calibration=60, estimator="minmax")
     report = export_run(tmp_path / "net.keras", tmp_path / "b.bundle", asked)
     assert [each.input["dtype"] for each in report.variants] == ["float32", "uint8"]
     bundle = Bundle.open(tmp_path / "b.bundle")
