@@ -59,6 +59,11 @@ _ITERATIONS = 100
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write everything as one self-contained page."
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the variants record, ARCH-RECIPE.json, into this folder; for a run with its bundle.",
+)
 @json_option
 def command(
     model: Path,
@@ -74,6 +79,7 @@ def command(
     no_times: bool,
     seed: int,
     html: Path | None,
+    record: Path | None,
     as_json: bool,
 ) -> None:
     """Hold every file made of MODEL against it: Keras, then float32, float16, int8 and so on, in TFLite and ONNX.
@@ -84,6 +90,13 @@ def command(
     if run is not None and bundle is not None:
         raise UsageError("--run names what the bundle MODEL was made of, --bundle what was made of MODEL: give one")
     _check_page(html, [str(path) for path in (model, *filter(None, (bundle, run, *files)))] + ([data] if data else []))
+    target = None
+    if record is not None:
+        if files or no_times or not (run or bundle):
+            raise UsageError("--record takes a run with its bundle, timed, and no other files: see --bundle, --run")
+        from onsight_benchmarks.variants import check_targets
+
+        target = next(iter(check_targets([run or model], record).values()))
     from onsight_export.parity.parity import Limits
 
     limits = Limits(max_drop_points=max_drop, min_agreement=min_agreement, seed=seed, layers=layers)
@@ -101,14 +114,17 @@ def command(
         from onsight_benchmarks.parity.page import render
 
         write_text(html, render(parity, times, document))
+    if target is not None and times is not None:
+        _record(parity, times, run or model, bundle or model, target)
     if as_json:
         print_json(document)
     else:
         from onsight.parity_screen import show
 
         show(parity, times, layers)
-    if html is not None:
-        click.echo(f"wrote {html}", err=as_json)
+    for written in (html, target):
+        if written is not None:
+            click.echo(f"wrote {written}", err=as_json)
     if parity.broken:
         sys.exit(1)
 
@@ -144,6 +160,15 @@ def _measure(
             seed=limits.seed,
             progress=lambda share: progress("measure times", round(100 * share), 100),
         )
+
+
+def _record(parity: Parity, times: Times, run: Path, bundle: Path, target: Path) -> None:
+    from onsight_benchmarks.parity.record import build_record
+    from onsight_benchmarks.runs import read_run
+    from onsight_edge.bundle import Bundle
+
+    facts = read_run(run)
+    build_record(parity, times, facts, Bundle.open(bundle), len(parity.reference.spec.classes)).save(target)
 
 
 def _fetch_if_named(model: Path, run: Path | None, data: str | None) -> None:
