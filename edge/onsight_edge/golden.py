@@ -2,17 +2,21 @@
 
 Replayed through everything between a camera's frame and the scores, on the device, they tell a runtime that computes
 something else, a preprocessing that has changed, or a file that was exchanged together with its manifest.
+
+`python -m onsight_edge.golden BUNDLE...` tells how far every variant's scores are away on this device.
 """
 
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onsight_edge.errors import IntegrityError, ModelError
+from onsight_edge.errors import BackendError, IntegrityError, ModelError, OnsightError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,22 +114,62 @@ def replay(classifier: Classifier, golden: Golden) -> None:
         ModelError: a score is further away than another processor's rounding explains, or the samples know nothing
             of this variant. BackendError: the runtime failed.
     """
-    variant = classifier.model.variant if classifier.model is not None else ""
-    where = classifier.model.path if classifier.model is not None else "the model"
-    expected = golden.scores.get(variant)
-    classes = classifier.spec.classes
-    if expected is None or expected.shape[1] != len(classes):
-        raise ModelError(f"{where}: the bundle's golden samples hold no scores of {variant!r}; export it again")
-    found = np.stack([classifier.classify(frame).scores for frame in golden.frames])
+    found, expected, tolerance = _answers(classifier, golden)
     away = np.abs(found - expected).max(axis=1)
-    off = away > golden.tolerance[variant]
+    off = away > tolerance
     if not off.any():
         return
+    classes = classifier.spec.classes
     worst = int(away.argmax())
     here, there = int(found[worst].argmax()), int(expected[worst].argmax())
     raise ModelError(
-        f"{where}: {classifier.backend.name} {classifier.backend.version} answers {int(off.sum())} of {len(away)} "
-        f"golden samples otherwise than at the export (sample {worst}: {classes[here]} {found[worst, here]:.3f}, "
-        f"expected {classes[there]} {expected[worst, there]:.3f}; at most {golden.tolerance[variant]:.3f} away): its "
-        "answers would be wrong here; try another --backend or --variant, or export the bundle again"
+        f"{_where(classifier)}: {classifier.backend.name} {classifier.backend.version} answers {int(off.sum())} of "
+        f"{len(away)} golden samples otherwise than at the export (sample {worst}: {classes[here]} "
+        f"{found[worst, here]:.3f}, expected {classes[there]} {expected[worst, there]:.3f}; at most {tolerance:.3f} "
+        "away): its answers would be wrong here; try another --backend or --variant, or export the bundle again"
     )
+
+
+def _answers(classifier: Classifier, golden: Golden) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    variant = classifier.model.variant if classifier.model is not None else ""
+    expected = golden.scores.get(variant)
+    if expected is None or expected.shape[1] != len(classifier.spec.classes):
+        raise ModelError(
+            f"{_where(classifier)}: the bundle's golden samples hold no scores of {variant!r}; export it again"
+        )
+    found = np.stack([classifier.classify(frame).scores for frame in golden.frames])
+    return found, expected, golden.tolerance[variant]
+
+
+def _where(classifier: Classifier) -> str:
+    return str(classifier.model.path) if classifier.model is not None else "the model"
+
+
+def main() -> None:
+    """Print, for every variant of the bundles named, how far its scores are away here and how far they may be."""
+    from onsight_edge.bundle import Bundle
+
+    for name in sys.argv[1:]:
+        for variant in Bundle.open(Path(name)).variants:
+            print(f"{name} {variant}{_distance(name, variant)}")
+
+
+def _distance(bundle: str, variant: str) -> str:
+    from onsight_edge.classifier import Classifier
+
+    try:
+        with Classifier.open(bundle, variant=variant) as classifier:
+            data = classifier.model.golden if classifier.model is not None else None
+            if data is None:
+                raise ModelError(f"{bundle} has no golden samples")
+            found, expected, tolerance = _answers(classifier, load_golden(data))
+            return f" {classifier.backend.name}: {np.abs(found - expected).max():.2g} away, at most {tolerance:g}"
+    except BackendError as error:  # this device has no runtime for it
+        return f": {error}"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OnsightError as error:
+        sys.exit(f"onsight: {error}")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -185,3 +187,15 @@ def test_write_manifest_is_read_back(tmp_path: Path, colours_bundle: Path) -> No
     assert bundle.variant("onnx-float32").model_format == "onnx"
     write_manifest(colours_bundle, name="b", spec=bundle.spec, variants={"onnx-float32": "onnx-float32.onnx"}, extra=[])
     assert Bundle.open(colours_bundle).name == "b"
+
+
+def test_a_bundles_folder_opens_without_what_only_zips_and_bare_files_need(shipped: Path) -> None:
+    """Starting is measured (`python -m onsight_benchmarks.startup`); these cost 10 to 40 ms of it."""
+    script = f"""
+import sys
+from onsight_edge.classifier import Classifier
+Classifier.open({str(shipped)!r})
+print([m for m in ("subprocess", "zipfile", "onsight_edge.golden", "onsight_edge.trial") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

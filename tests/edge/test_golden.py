@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from onsight_edge.bundle import Bundle, open_model, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import IntegrityError, ModelError
-from onsight_edge.golden import FILE, Golden, golden_bytes, load_golden, replay
+from onsight_edge.golden import FILE, Golden, golden_bytes, load_golden, main, replay
 
 
 def record(bundle: Path, tolerance: float = 0.1) -> Golden:
@@ -181,3 +181,18 @@ def test_predict_opens_a_bundle_whose_samples_differ(shipped: Path, tmp_path: Pa
         classifier.classify(golden.frames[0])
         with pytest.raises(ModelError, match="otherwise than at the export"):
             replay(classifier, load_golden(classifier.model.golden))  # type: ignore[union-attr,arg-type]
+
+
+def test_how_far_a_device_is_away_is_told_by_a_command(
+    shipped: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["golden", str(shipped)])
+    with pytest.raises(ModelError, match="has no golden samples"):
+        main()
+    near = {name: scores + np.float32(0.25) for name, scores in golden.scores.items()}
+    (shipped / FILE).write_bytes(golden_bytes(replace(golden, scores=near)))
+    bundle = Bundle.open(shipped)
+    files = {name: entry.file for name, entry in bundle.variants.items()}
+    write_manifest(shipped, name="x", spec=bundle.spec, variants=files, extra=[], golden=FILE)
+    main()
+    assert capsys.readouterr().out == f"{shipped} tflite-int8 litert: 0.25 away, at most 0.1\n"
