@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,10 +16,7 @@ from onsight_edge.datasets import NAMED, cached_path
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from onsight_export.options import Batch, Golden, Layout, Range
-    from onsight_export.report import ExportReport
 
 
 def _count(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
@@ -153,6 +150,7 @@ def command(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+    from onsight.export_screen import show_report
     from onsight_export.export import export_run
     from onsight_export.options import ExportOptions, default_out
     from onsight_export.run import open_run
@@ -198,7 +196,7 @@ def command(
     if as_json:
         print_json({"bundle": str(out), **report.to_json()})
     else:
-        _print(report, out)
+        show_report(report, out)
 
 
 def _fetch_if_named(uri: str) -> None:
@@ -206,65 +204,3 @@ def _fetch_if_named(uri: str) -> None:
         from onsight_train.fetch import fetch
 
         fetch(uri)
-
-
-def _print(report: ExportReport, out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    every = report.dataset["test_pictures"]
-    pictures = f"{report.pictures} test pictures"
-    if report.pictures < every:
-        pictures = f"{report.pictures} of {every} test pictures only"
-    table = Table(title=f"{report.name} on {report.dataset['name']}, {pictures}")
-    table.add_column("variant", no_wrap=True)
-    for name in ("accuracy", "95 %", "loss", "agrees", "diff.", "KB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    low, high = report.keras["interval"]
-    table.add_row(
-        "Keras", f"{100 * report.keras['accuracy']:.2f} %", f"{100 * low:.1f}..{100 * high:.1f}", "", "", "", ""
-    )
-    for each in report.variants:
-        low, high = each.interval
-        table.add_row(
-            each.variant,
-            f"{100 * each.accuracy:.2f} %",
-            f"{100 * low:.1f}..{100 * high:.1f}",
-            f"{each.drop_points:+.2f}",
-            f"{100 * each.agreement:.2f} %",
-            f"{each.largest_difference:.2g}",
-            f"{each.bytes / 1000:.0f}",
-        )
-    console.print(table)
-    console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
-    for variant, found in report.int8.items():
-        console.print(f"{variant}: {found['why']}", highlight=False)
-        if found["sensitivity"]:
-            console.print(_sensitivity(variant, found))
-    for each in report.variants:
-        if each.pictures < report.pictures:
-            console.print(
-                f"{each.variant}: on {each.pictures} of the pictures, evenly spread; its loss is against Keras on the "
-                "same ones. It is too slow for more.",
-                highlight=False,
-            )
-    console.print(f"wrote {out}", highlight=False, soft_wrap=True)
-
-
-def _sensitivity(variant: str, found: dict[str, Any]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"{variant}: what each layer costs, it alone in 8 bits")
-    table.add_column("layer", overflow="fold")
-    for name in ("loss", "agrees", "mean diff."):
-        table.add_column(name, justify="right", no_wrap=True)
-    for layer in found["sensitivity"]:
-        left = " (left in float)" if layer["layer"] in found["left_float"] else ""
-        table.add_row(
-            layer["layer"] + left,
-            f"{layer['drop_points']:+.2f}",
-            f"{100 * layer['agreement']:.2f} %",
-            f"{layer['mean_difference']:.2g}",
-        )
-    return table

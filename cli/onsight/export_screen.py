@@ -1,0 +1,70 @@
+"""What `onsight export` prints for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from onsight_export.report import ExportReport
+
+
+def show_report(report: ExportReport, out: Path) -> None:
+    """Print what an export found out: the table of variants, and how the int8 ones came about."""
+    console = Console()
+    every = report.dataset["test_pictures"]
+    pictures = f"{report.pictures} test pictures"
+    if report.pictures < every:
+        pictures = f"{report.pictures} of {every} test pictures only"
+    table = Table(title=f"{report.name} on {report.dataset['name']}, {pictures}")
+    table.add_column("variant", no_wrap=True)
+    for name in ("accuracy", "95 %", "loss", "agrees", "diff.", "KB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    low, high = report.keras["interval"]
+    table.add_row(
+        "Keras", f"{100 * report.keras['accuracy']:.2f} %", f"{100 * low:.1f}..{100 * high:.1f}", "", "", "", ""
+    )
+    for each in report.variants:
+        low, high = each.interval
+        table.add_row(
+            each.variant,
+            f"{100 * each.accuracy:.2f} %",
+            f"{100 * low:.1f}..{100 * high:.1f}",
+            f"{each.drop_points:+.2f}",
+            f"{100 * each.agreement:.2f} %",
+            f"{each.largest_difference:.2g}",
+            f"{each.bytes / 1000:.0f}",
+        )
+    console.print(table)
+    console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
+    for variant, found in report.int8.items():
+        console.print(f"{variant}: {found['why']}", highlight=False)
+        if found["sensitivity"]:
+            console.print(_sensitivity(variant, found))
+    for each in report.variants:
+        if each.pictures < report.pictures:
+            console.print(
+                f"{each.variant}: on {each.pictures} of the pictures, evenly spread; its loss is against Keras on the "
+                "same ones. It is too slow for more.",
+                highlight=False,
+            )
+    console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+
+
+def _sensitivity(variant: str, found: dict[str, Any]) -> Table:
+    table = Table(title=f"{variant}: one layer in 8 bits")
+    table.add_column("layer", overflow="fold")
+    for name in ("loss", "agrees", "mean diff."):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in found["sensitivity"]:
+        left = " (left in float)" if layer["layer"] in found["left_float"] else ""
+        table.add_row(
+            layer["layer"] + left,
+            f"{layer['drop_points']:+.2f}",
+            f"{100 * layer['agreement']:.2f} %",
+            f"{layer['mean_difference']:.2g}",
+        )
+    return table
