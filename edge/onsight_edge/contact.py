@@ -61,7 +61,7 @@ def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, 
     if kind == "MissingExtraError":
         return
     if kind:
-        raise getattr(errors, kind)(message)
+        raise getattr(errors, kind)(f"{where}: {message}")
     with contextlib.suppress(OnsightError):  # a cache that cannot be written to costs the next start a process again
         write_json(passed, {"sha256": sha256, "onsight": __version__, "runtimes": _runtimes(model_format)})
 

@@ -17,6 +17,18 @@ from onsight_edge.spec import ModelSpec
 COLOURS = ModelSpec("colours", ("red", "green", "blue"), (8, 8))
 
 
+@pytest.fixture(scope="session")
+def passed_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for the whole session: a bare file that many tests open is tried by a child once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(passed_before: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests leave nothing in the user's cache folder."""
+    monkeypatch.setenv("ONSIGHT_CACHE", str(passed_before))
+
+
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
     """A copy of the shipped bundle that a test may spoil."""
