@@ -11,6 +11,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from onsight_export.report import ExportReport
 
+_LAYERS = 15  # shown of each file: a network may have hundreds, and the costly ones come first
+
 
 def show_report(report: ExportReport, out: Path) -> None:
     """Print what an export found out: the table of variants, and how the int8 ones came about."""
@@ -59,7 +61,8 @@ def _sensitivity(variant: str, found: dict[str, Any]) -> Table:
     table.add_column("layer", overflow="fold")
     for name in ("loss", "agrees", "mean diff."):
         table.add_column(name, justify="right", no_wrap=True)
-    for layer in found["sensitivity"]:
+    layers = found["sensitivity"]
+    for layer in layers[:_LAYERS]:
         left = " (left in float)" if layer["layer"] in found["left_float"] else ""
         table.add_row(
             layer["layer"] + left,
@@ -67,4 +70,6 @@ def _sensitivity(variant: str, found: dict[str, Any]) -> Table:
             f"{100 * layer['agreement']:.2f} %",
             f"{layer['mean_difference']:.2g}",
         )
+    if len(layers) > _LAYERS:
+        table.caption = f"the costliest of {len(layers)} layers; all of them in the bundle's report.json"
     return table
