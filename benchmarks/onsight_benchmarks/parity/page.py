@@ -33,7 +33,7 @@ def render(parity: Parity, times: Times | None, document: dict[str, Any]) -> str
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent)
+    environment.filters.update(percent=percent, sentence=_sentence)
     rows, heads = _rows(parity, times)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         style=Markup(STYLE.read_text(encoding="utf-8")),
@@ -51,6 +51,10 @@ def render(parity: Parity, times: Times | None, document: dict[str, Any]) -> str
         worst=_worst(parity),
         pixelated=max(parity.pictures.pixels.shape[1:3]) <= _PIXELATED,
     )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _rows(parity: Parity, times: Times | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
