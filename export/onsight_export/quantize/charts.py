@@ -41,6 +41,7 @@ def sensitivity_chart(reports: Mapping[str, Int8Report], title: str) -> bytes:
         axes.set_yticks(range(len(layers)), [layer.layer for layer in layers], fontsize=8)
         axes.invert_yaxis()
         axes.margins(x=0.15)
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="x", alpha=0.25)
         axes.set_xlabel("mean score difference from Keras\n(at the bar: points of accuracy lost)")
         hidden = len(report.sensitivity or ()) - len(layers)

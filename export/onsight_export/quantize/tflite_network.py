@@ -4,8 +4,8 @@ TensorFlow's converter can stop after calibration (`_experimental_calibrate_only
 the smallest and largest value seen. `mlir_quantize`, the converter's own second half, makes the int8 file of that,
 in about 0.02 s for a ResNet-8 where a whole conversion takes 1 s. So the ranges of our estimators are written
 over the converter's in place, and the file is what the converter itself would have written: same operators, same
-fusions. ai-edge-quantizer would have been a second quantizer, with a package of its own and other operator patterns.
-TensorFlow 2.18 to 2.21 have both functions; TensorFlow's own QuantizationDebugger is built on them.
+fusions. ai-edge-quantizer would have been a second quantizer with a package of its own, for nothing that this lacks.
+TensorFlow's own QuantizationDebugger calls `mlir_quantize` in the same way.
 """
 
 from __future__ import annotations
