@@ -6,22 +6,30 @@ SHA-256 of every file and of itself.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onsight_edge.embedded import read_spec
 from onsight_edge.errors import IntegrityError, ModelError, UsageError
-from onsight_edge.files import canonical_json, json_text, sha256_bytes, write_json
+from onsight_edge.files import sha256_bytes
+from onsight_edge.manifest import MANIFEST, FileEntry, entry_of, read_manifest, write_manifest
 from onsight_edge.spec import ModelSpec
-from onsight_edge.version import __version__
 
 if TYPE_CHECKING:
     from onsight_edge.archive import Archive
 
-SCHEMA = 1
-MANIFEST = "manifest.json"
+__all__ = [
+    "DEFAULT_MODEL",
+    "MANIFEST",
+    "VARIANTS",
+    "Bundle",
+    "FileEntry",
+    "ModelFile",
+    "open_model",
+    "write_manifest",
+]
+
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.bundle"
 # every variant that export knows, best first for a device that has not measured its own (`onsight bench`)
 VARIANTS = (
@@ -34,16 +42,6 @@ VARIANTS = (
     "onnx-float32",
     "onnx-float16",
 )
-_MANIFEST_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """One file of a bundle: name inside the folder, SHA-256, size."""
-
-    file: str
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +105,11 @@ class Bundle:
             from onsight_edge.archive import read_archive  # folders start sooner without zipfile
 
             archive = read_archive(path)
-        manifest = _read_manifest(path, archive)
+        manifest = read_manifest(path, archive)
         where = str(path / MANIFEST)
         try:
-            variants = {name: _entry(entry) for name, entry in manifest["variants"].items()}
-            files = {name: _entry({"file": name, **entry}) for name, entry in manifest["files"].items()}
+            variants = {name: entry_of(entry) for name, entry in manifest["variants"].items()}
+            files = {name: entry_of({"file": name, **entry}) for name, entry in manifest["files"].items()}
             name = str(manifest["name"])
             spec = ModelSpec.from_json(manifest["spec"], where)
             golden = manifest.get("golden")
@@ -215,39 +213,6 @@ def open_model(
     return file
 
 
-def write_manifest(
-    folder: Path,
-    *,
-    name: str,
-    spec: ModelSpec,
-    variants: dict[str, str],
-    extra: list[str],
-    golden: str | None = None,
-) -> None:
-    """Write `manifest.json` into a folder of finished files.
-
-    Args:
-        folder: holds every file named below.
-        name: the bundle's, for people.
-        spec: of all its variants.
-        variants: variant -> file name.
-        extra: names of further files, such as `report.json`.
-        golden: the file name of the golden samples; it need not be named in `extra`, too.
-    """
-    others = dict.fromkeys([*extra, golden] if golden is not None else extra)
-    manifest: dict[str, Any] = {
-        "schema": SCHEMA,
-        "onsight": __version__,
-        "name": name,
-        "spec": spec.to_json(),
-        "variants": {variant: _describe(folder / file) for variant, file in variants.items()},
-        "files": {file: {k: v for k, v in _describe(folder / file).items() if k != "file"} for file in others},
-        "golden": golden,
-    }
-    manifest["sha256"] = _manifest_digest(manifest)
-    write_json(folder / MANIFEST, manifest)
-
-
 def _bare_file(path: Path, variant: str | None, model_format: str | None, spec: Path | None) -> ModelFile:
     suffix = path.suffix.lstrip(".").lower()
     if suffix == "keras":
@@ -290,52 +255,3 @@ def _read_file(path: Path, size: int) -> bytes | None:
         raise IntegrityError(
             f"{path} cannot be read ({error.strerror}): the bundle is incomplete, copy it again"
         ) from error
-
-
-def _read_manifest(bundle: Path, archive: Archive | None) -> dict[str, Any]:
-    path = bundle / MANIFEST
-    try:
-        size = path.stat().st_size if archive is None else archive.size(MANIFEST)
-        if size is None:
-            raise FileNotFoundError(path)
-        if size > _MANIFEST_BYTES:
-            raise ModelError(f"{path} is over {_MANIFEST_BYTES >> 20} MiB: not a bundle's manifest")
-        text = (path.read_bytes() if archive is None else archive[MANIFEST]).decode()
-        manifest = json.loads(text)
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{bundle} is not a bundle: it has no {MANIFEST}; make one with: onsight export RUN"
-        ) from error
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{path} is damaged ({error}); copy or export the bundle again") from error
-    if not isinstance(manifest, dict) or "schema" not in manifest:
-        raise ModelError(f"{path} is not a bundle's manifest: the key 'schema' is missing")
-    if manifest["schema"] != SCHEMA:
-        raise ModelError(f"{path}: schema {manifest['schema']!r} is not {SCHEMA}: written by another onsight")
-    try:
-        # the text itself, too: a changed space or line end is a change
-        intact = manifest.get("sha256") == _manifest_digest(manifest) and text == json_text(manifest)
-    except (ValueError, RecursionError):  # numbers and characters that nobody exports
-        intact = False
-    if not intact:
-        raise IntegrityError(f"{path} has been changed since it was exported; copy or export the bundle again")
-    return manifest
-
-
-def _manifest_digest(manifest: dict[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "sha256"}
-    return sha256_bytes(canonical_json(rest).encode())
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"file": path.name, "sha256": sha256_bytes(data), "bytes": len(data)}
-
-
-def _entry(value: dict[str, Any]) -> FileEntry:
-    entry = FileEntry(str(value["file"]), str(value["sha256"]), int(value["bytes"]))
-    if Path(entry.file).name != entry.file or entry.file in ("", ".", ".."):
-        raise ValueError(f"{entry.file!r} is not a plain file name")
-    return entry

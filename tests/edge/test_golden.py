@@ -53,8 +53,8 @@ def test_they_ride_in_a_bundle_and_are_checked_with_it(shipped: Path, golden: Go
 
 
 def test_a_manifest_names_only_samples_that_are_there(shipped: Path) -> None:
-    from onsight_edge.bundle import _manifest_digest
     from onsight_edge.files import write_json
+    from onsight_edge.manifest import _manifest_digest
 
     manifest = json.loads((shipped / "manifest.json").read_text())
     manifest["golden"] = FILE
