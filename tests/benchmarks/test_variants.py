@@ -15,7 +15,8 @@ import pytest
 from onsight_benchmarks.conditions import Conditions
 from onsight_benchmarks.evaluation.made import made
 from onsight_benchmarks.parity.page import render
-from onsight_benchmarks.parity.record import GOAL_POINTS, VariantsRecord, build_record
+from onsight_benchmarks.parity.record import VariantsRecord
+from onsight_benchmarks.parity.recording import GOAL_POINTS, build_record
 from onsight_benchmarks.parity.timing import Times, measure_times
 from onsight_benchmarks.picture import Picture
 from onsight_benchmarks.stats import summarise

@@ -102,7 +102,8 @@ def test_a_run_s_variants_are_recorded(tiny: Any, exported: tuple[Path, Any], tm
     """With a run as training writes it: the tiny one has no metrics."""
     from dataclasses import dataclass
 
-    from onsight_benchmarks.parity.record import VariantsRecord, build_record
+    from onsight_benchmarks.parity.record import VariantsRecord
+    from onsight_benchmarks.parity.recording import build_record
     from onsight_benchmarks.parity.timing import measure_times
     from onsight_edge.bundle import Bundle
     from onsight_export.options import ExportOptions

@@ -163,7 +163,7 @@ def _measure(
 
 
 def _record(parity: Parity, times: Times, run: Path, bundle: Path, target: Path) -> None:
-    from onsight_benchmarks.parity.record import build_record
+    from onsight_benchmarks.parity.recording import build_record
     from onsight_benchmarks.runs import read_run
     from onsight_edge.bundle import Bundle
 
