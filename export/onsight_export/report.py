@@ -54,8 +54,8 @@ class Calibration:
         split: always `train`: ranges taken from test pictures would flatter the test.
         pictures: how many there were to take from, class-balanced; how many an int8 variant took stands in `int8`.
         seed: of their choice.
-        added: further pictures, which pin the input's scale to 1 and its zero point to 0.
-        int16x8_pictures: how many of them `tflite-int16x8` took; its ranges are min-max.
+        added: further pictures that `tflite-int16x8` took, so that its input covers 0..255.
+        int16x8_pictures: how many of the others it took; its ranges are min-max.
         compared_on: `validation`, or `train` where the data set has no validation part.
         compared_pictures: how many of those there were; none of them was calibrated on.
     """
