@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
 _LAYERS = 15  # shown of each file: a network may have hundreds, and the costly ones come first
 
 
-def show_report(report: ExportReport, out: Path) -> None:
-    """Print what an export found out: the table of variants, and how the int8 ones came about."""
+def show_report(report: ExportReport, out: Path, speed: Mapping[str, float]) -> None:
+    """Print what an export found out: the table of variants, how the int8 ones came about, and if they gain time here.
+
+    Args:
+        report: what export found.
+        out: where the bundle is.
+        speed: format -> the time of its int8 file over that of its float32 file; see `int8_over_float32`.
+    """
     console = Console()
     every = report.dataset["test_pictures"]
     pictures = f"{report.pictures} test pictures"
@@ -53,6 +60,12 @@ def show_report(report: ExportReport, out: Path) -> None:
                 "same ones. It is too slow for more.",
                 highlight=False,
             )
+    for model_format, ratio in speed.items():
+        console.print(
+            f"{model_format}-int8 takes {ratio:.2f}x the time of {model_format}-float32 on this machine"
+            f"{': it is not faster here' if ratio >= 1 else ''}; on your device ask onsight bench",
+            highlight=False,
+        )
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)
 
 

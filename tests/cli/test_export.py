@@ -88,15 +88,18 @@ def test_a_bundle_beside_the_run_and_a_table(tmp_path: Path) -> None:
     assert "run on pair, 80 test pictures" in result.stdout
     for word in ("Keras", "tflite-int8", "onnx-float32", "100.00 %", "run.bundle"):
         assert word in result.stdout
+    assert "the time of" not in result.stdout  # no format has both int8 and float32
 
 
-def test_json_is_the_report_alone(tmp_path: Path) -> None:
+def test_json_is_the_report_and_what_int8_gains_here(tmp_path: Path) -> None:
     run = write_run(tmp_path, carrier=0.5)
     out = tmp_path / "named.bundle"
     result = onsight("export", run, "--quant", "onnx", "--limit", "20", "--out", out, "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert document.pop("bundle") == str(out)
+    speed = document.pop("int8_over_float32")
+    assert list(speed) == ["onnx"] and 0.02 < speed["onnx"] < 50  # both were executed and timed
     assert document == json.loads((out / "report.json").read_text())
     assert document["pictures"] == 20
     assert [each["variant"] for each in document["variants"]] == ["onnx-float32", "onnx-float16", "onnx-int8"]

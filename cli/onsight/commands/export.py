@@ -151,6 +151,7 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     from onsight.export_screen import show_report
+    from onsight.int8_speed import int8_over_float32
     from onsight_export.export import export_run
     from onsight_export.options import ExportOptions, default_out
     from onsight_export.run import open_run
@@ -193,10 +194,12 @@ def command(
                 bars.update(tasks[stage], completed=done, total=total)
 
             report = export_run(source, out, options, show)
+            variants = [each.variant for each in report.variants]
+            speed = int8_over_float32(out, variants)
     if as_json:
-        print_json({"bundle": str(out), **report.to_json()})
+        print_json({"bundle": str(out), "int8_over_float32": speed, **report.to_json()})
     else:
-        show_report(report, out)
+        show_report(report, out, speed)
 
 
 def _fetch_if_named(uri: str) -> None:
