@@ -198,13 +198,15 @@ def open_model(
         ) from error
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    if path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file()):
         if (path / "model.keras").exists() and not (path / MANIFEST).exists():
             raise ModelError(f"{path} is a training run; make a bundle of it first: onsight export {path}")
         if spec is not None:
             raise UsageError(f"--spec describes a bare model file; the bundle {path} has its own")
         bundle = Bundle.open(path)
         return bundle.variant(variant or _preferred(bundle, model_format))
+    if not path.is_file():  # reading from a pipe or a device would wait for ever
+        raise ModelError(f"{path} is neither a file nor a folder: expected a bundle, a .tflite or an .onnx file")
     file = _bare_file(path, variant, model_format, spec)
     if not trusted:
         from onsight_edge.contact import first_contact  # bundles start sooner without subprocess

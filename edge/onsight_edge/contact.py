@@ -80,12 +80,13 @@ def main() -> None:
     model_format, backend, width, height, colour = sys.argv[1:]
     data = sys.stdin.buffer.read()
     try:
-        opened = open_backend(data, model_format=model_format, backend=backend)
-        spec = ModelSpec("any", ("any", "other"), (int(width), int(height)), colour=colour)  # type: ignore[arg-type]
-        encode = Preprocessor(spec, opened.input).encode
-        noise = np.random.default_rng(0).integers(0, 256, (int(height), int(width), spec.channels), dtype=np.uint8)
-        for pixels in (np.zeros_like(noise), noise):
-            opened.infer(encode(pixels))
+        with contextlib.redirect_stdout(sys.stderr):  # a runtime's Python part may print, too
+            opened = open_backend(data, model_format=model_format, backend=backend)
+            spec = ModelSpec("any", ("any", "other"), (int(width), int(height)), colour=colour)  # type: ignore[arg-type]
+            encode = Preprocessor(spec, opened.input).encode
+            noise = np.random.default_rng(0).integers(0, 256, (int(height), int(width), spec.channels), dtype=np.uint8)
+            for pixels in (np.zeros_like(noise), noise):
+                opened.infer(encode(pixels))
     except (ModelError, BackendError) as error:
         print(f"{type(error).__name__}\n{error}", end="")
 

@@ -253,3 +253,40 @@ def test_mangled_bare_files_end_in_an_answer_or_one_line(bare: Path) -> None:
             refusals += 1
             assert "\n" not in str(error)
     assert refusals >= 3
+
+
+def test_what_a_runtime_prints_is_no_answer(
+    colours_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime prints what it raises where a name in the file is no UTF-8."""
+    pytest.importorskip("onnxruntime")
+    path = colours_bundle / "onnx-float32.onnx"
+    whole = path.read_bytes()
+    for broken in (whole.replace(b"pixels", b"pi\x8aels"), whole.replace(b"scores", b"sc\x8ares")):
+        path.write_bytes(broken)
+        for trusted in (False, True):
+            with pytest.raises(OnsightError, match=r"onnxruntime (does not take|failed)") as caught:
+                Classifier.open(path, trusted=trusted)
+            assert "\n" not in str(caught.value) and "EP Error" not in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_another_word_in_front_of_an_answer_is_harmless(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fake" / "ai_edge_litert").mkdir(parents=True)
+    (tmp_path / "fake" / "ai_edge_litert" / "__init__.py").write_text("print('welcome')")
+    (tmp_path / "fake" / "ai_edge_litert" / "interpreter.py").write_text(
+        "class Interpreter:\n    def __init__(self, **named):\n        raise ValueError('not mine')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "fake")
+    with pytest.raises(OnsightError, match="not mine"):
+        open_model(bare)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+@pytest.mark.parametrize("name", ["x.tflite", "x.onnx", "x.bundle.zip"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ModelError, match="is neither a file nor a folder"):
+        open_model(tmp_path / name)

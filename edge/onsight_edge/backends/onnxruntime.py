@@ -5,6 +5,8 @@ API: https://onnxruntime.ai/docs/api/python/api_summary.html
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +84,8 @@ def open_runtime(name: str, model: bytes, threads: int) -> OnnxRuntimeBackend:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=_providers(onnxruntime))
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints there what it raises, and what it falls back to
+            session = onnxruntime.InferenceSession(model, options, providers=_providers(onnxruntime))
         return OnnxRuntimeBackend(session, threads)
     except UnsupportedModelError:
         raise
