@@ -31,6 +31,7 @@ _METHODS = {0: "stored", 8: "deflated"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 _SEAL = b"onsight sha256 "
 _LOCAL, _CENTRAL, _END = 30, 46, 22  # bytes of the three kinds of header, names and extras not counted
+_MOST_DIRECTORY = 1 << 20  # of all central headers: zipfile makes an object of each before anything can be counted
 _ENCRYPTED, _STREAMED = 0x1, 0x8
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 
@@ -125,6 +126,7 @@ def _checked(path: Path, data: bytes) -> Archive:
         raise ModelError(
             f"{path} is not a zip file: expected a bundle as `onsight export --out NAME.bundle.zip` writes"
         )
+    _check_directory(path, data)
     try:
         opened = zipfile.ZipFile(io.BytesIO(data))
         found = opened.infolist()
@@ -143,6 +145,25 @@ def _checked(path: Path, data: bytes) -> Archive:
     _check_layout(path, data, opened, found)
     _check_seal(path, data, opened.comment)
     return Archive(path, opened, members)
+
+
+def _check_directory(path: Path, data: bytes) -> None:
+    """The last header, found as zipfile finds it, says of no more members than are taken."""
+    end = len(data) - _END
+    if data[end : end + 4] != b"PK\x05\x06" or data[-2:] != b"\0\0":
+        end = data.rfind(b"PK\x05\x06", max(0, len(data) - _END - (1 << 16)))
+    if end < 0 or len(data) < end + _END:
+        raise _damaged(path, "it is no whole zip file (it has no end)")
+    if data[max(0, end - 20) : end].startswith(b"PK\x06\x07"):
+        raise _refused(path, "it is a ZIP64 archive, which only absurd sizes need")
+    count, size = (
+        int.from_bytes(data[end + 10 : end + 12], "little"),
+        int.from_bytes(data[end + 12 : end + 16], "little"),
+    )
+    if count > MOST_MEMBERS:
+        raise _refused(path, f"it has {count} members, at most {MOST_MEMBERS} are taken")
+    if size > _MOST_DIRECTORY:
+        raise _refused(path, f"its directory has {size} bytes, at most {_MOST_DIRECTORY} are taken")
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
