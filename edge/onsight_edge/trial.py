@@ -50,6 +50,8 @@ def in_child(module: str, data: bytes, *arguments: str, seconds: float = 20, mem
             clause without a subject ("it killed ..."), to stand behind the file's name.
         NoChildError: no process can be started here, as under `qemu -L`.
     """
+    if getattr(sys, "frozen", False):  # sys.executable is the program itself, and would start itself over and over
+        raise NoChildError(f"{sys.executable} is no Python that could start a process of its own")
     command = [sys.executable, "-c", _START.format(path=sys.path)]
     command += [str(memory_mib << 20), str(max(1, round(seconds))), module, *arguments]
     try:

@@ -123,6 +123,12 @@ def test_where_no_child_works_that_is_said_apart(module: str, executable: str, m
         in_child(module, b"", "echo")
 
 
+def test_a_frozen_program_does_not_start_itself(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(NoChildError, match="is no Python"):
+        in_child(module, b"", "echo")
+
+
 def test_another_machines_python_is_no_child(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_hello", lambda: b"onsight child of another processor")
     with pytest.raises(NoChildError):
