@@ -93,6 +93,7 @@ def load_golden(data: bytes, where: str = FILE) -> Golden:
         and scores.ndim == 3
         and scores.shape[:2] == (len(variants), count)
         and tolerance.shape == (len(variants),)
+        and tolerance.dtype == np.float64
         and bool(np.isfinite(scores).all() and np.isfinite(tolerance).all())
     )
     if not sound:
@@ -116,7 +117,7 @@ def replay(classifier: Classifier, golden: Golden) -> None:
     """
     found, expected, tolerance = _answers(classifier, golden)
     away = np.abs(found - expected).max(axis=1)
-    off = away > tolerance
+    off = ~(away <= tolerance)  # what is no number is away, too
     if not off.any():
         return
     classes = classifier.spec.classes

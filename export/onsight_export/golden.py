@@ -20,6 +20,7 @@ _CANDIDATES = 96
 _STEP = 32  # frames have every 32nd value only: a network finds as much in them, and they pack to a seventh
 _BEST_MARGIN = 0.6  # of the best score over the second: far from a tie, and not where every score is 0 or 1
 _TIMES_JITTER = 2.0
+_MOST_TOLERANCE = 0.5  # less than the margin that is looked for: another class is never within it
 # how far a score may be away elsewhere, by quantization: other processors, runtimes and kernels round in other places.
 # What was seen on arm64 and with other kernels, and the margin above it: docs/bundle.md
 TOLERANCE = {"float32": 0.01, "float16": 0.02, "int16x8": 0.02, "dynamic": 0.05, "int8": 0.1}
@@ -30,7 +31,8 @@ def make_golden(files: Mapping[Variant, Path], spec: ModelSpec, pictures: NDArra
     """Choose frames and ask every finished file for its scores.
 
     A variant's tolerance is its number format's. Where activations have 8 bits it is twice what changing every pixel
-    by at most one step does to its scores, if that is more: how far a rounding carries depends on the network.
+    by at most one step does to its scores, if that is more, and at most 0.5: how far a rounding
+    carries depends on the network.
 
     Args:
         files: finished files that carry their spec.
@@ -54,7 +56,8 @@ def make_golden(files: Mapping[Variant, Path], spec: ModelSpec, pictures: NDArra
         tolerance[variant.name] = TOLERANCE[variant.quantization]
         if variant.quantization in _BYTES:
             moved = float(np.abs(_scores(path, jittered) - scores[variant.name]).max())
-            tolerance[variant.name] = round(max(TOLERANCE[variant.quantization], _TIMES_JITTER * moved), 4)
+            wide = max(TOLERANCE[variant.quantization], _TIMES_JITTER * moved)
+            tolerance[variant.name] = round(min(wide, _MOST_TOLERANCE), 4)
     return Golden(frames, scores, tolerance)
 
 

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from onsight_edge.bundle import Bundle, open_model, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import IntegrityError, ModelError
+from onsight_edge.frame import Prediction
 from onsight_edge.golden import FILE, Golden, golden_bytes, load_golden, main, replay
 
 
@@ -120,6 +121,16 @@ def test_the_tolerance_decides(shipped: Path, golden: Golden) -> None:
             replay(classifier, replace(golden, scores=near, tolerance={"tflite-int8": 0.04}))
 
 
+def test_what_is_no_number_is_far_away(shipped: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    def undefined(classifier: Classifier, frame: np.ndarray) -> Prediction:
+        return Prediction(0, 0.0, np.full(10, np.nan, np.float32), classifier.spec.classes, False)
+
+    with Classifier.open(shipped) as classifier:
+        monkeypatch.setattr(Classifier, "classify", undefined)
+        with pytest.raises(ModelError, match="16 of 16 golden samples"):
+            replay(classifier, golden)
+
+
 def test_scores_of_another_variant_are_none_of_this(shipped: Path, golden: Golden) -> None:
     other = Golden(golden.frames, {"onnx-int8": golden.scores["tflite-int8"]}, {"onnx-int8": 0.1})
     with Classifier.open(shipped) as classifier, pytest.raises(ModelError, match="hold no scores of 'tflite-int8'"):
@@ -160,6 +171,8 @@ def test_damage_and_other_arrays_are_one_clear_error(golden: Golden, monkeypatch
         {"scores": scores[np.newaxis, :3]},
         {"scores": np.full_like(scores[np.newaxis], np.nan)},
         {"tolerance": np.zeros(3)},
+        {"tolerance": np.array(["0.1"])},
+        {"tolerance": np.array([1j])},
         {"variants": np.array(["a", "b"])},
         {"variants": np.array([{}], object)},
     ):

@@ -43,6 +43,14 @@ def test_they_need_every_step_of_preprocessing(drawn: Golden) -> None:
                 replay(classifier, replace(drawn, frames=np.ascontiguousarray(other)))
 
 
+def test_no_network_is_so_unsteady_that_any_answer_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chaotic(path: Path, frames: np.ndarray) -> np.ndarray:
+        return np.eye(10, dtype=np.float32)[frames.sum(axis=(1, 2, 3)) % 10]
+
+    monkeypatch.setattr("onsight_export.golden._scores", chaotic)
+    assert make_golden(FILES, SPEC).tolerance == {"tflite-int8": 0.5}
+
+
 def test_pictures_of_a_data_set_are_turned_into_frames(drawn: Golden) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     golden = make_golden(FILES, SPEC, pictures)
