@@ -118,7 +118,7 @@ def _report(bundle: Bundle) -> tuple[str, dict[str, dict[str, Any]]]:
     try:
         report = json.loads(bundle.read(bundle.files["report.json"]))
         return str(report["dataset"]["name"]), {one["variant"]: dict(one) for one in report["variants"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "", {}
 
 
@@ -130,7 +130,13 @@ def _run(path: Path, tell: Progress) -> Subjects:
     try:
         data = json.loads((path / "data.json").read_text(encoding="utf-8"))
         origin = {"dataset": str(data["name"])}
-    except (OSError, ValueError, KeyError, TypeError):  # a run that was copied in part is still worth a look
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # a run that was copied in part is still worth a look
         pass
     return Subjects("run", path, path.resolve().name, spec, (replace(subject, spec=spec),), origin)
 

@@ -58,7 +58,8 @@ def main() -> None:
         raise
     except Exception as error:  # Keras raises ValueError, TypeError and classes of its own
         raise ModelError(" ".join(str(error).split())[:200] or type(error).__name__) from error
-    sys.stdout.write(json.dumps(found))
+    # half a surrogate pair in a layer's name can be printed nowhere
+    sys.stdout.buffer.write(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
 
 
 if __name__ == "__main__":

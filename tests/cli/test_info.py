@@ -129,6 +129,9 @@ def test_names_in_a_file_cannot_command_the_terminal(capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     assert "\x1b" not in text and "\r" not in text and r"b\x1b[31m[red]ird" in text
     assert document(capsys, str(tmp_path / "evil.onnx"))["files"][0]["classes"] == [evil, "cat"]
+    helper.set_model_props(model, {"names": r'["half \ud800 a pair", "cat"]'})
+    onnx.save(model, tmp_path / "evil.onnx")
+    assert document(capsys, str(tmp_path / "evil.onnx"))["files"][0]["classes"] == ["half ? a pair", "cat"]
 
 
 def test_a_run_is_counted_by_keras(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -170,6 +173,12 @@ def test_a_report_that_is_none_changes_nothing(capsys: pytest.CaptureFixture[str
     spec = ModelSpec.from_json(json.loads((DEFAULT_MODEL / "manifest.json").read_text())["spec"])
     write_manifest(tmp_path, name="n", spec=spec, variants={"tflite-int8": INT8.name}, extra=["report.json"])
     assert document(capsys, str(tmp_path))["files"][0]["parameters"] == 94_890
+    (tmp_path / "report.json").write_text("[" * 200_000)  # deeper than the parser follows
+    write_manifest(tmp_path, name="n", spec=spec, variants={"tflite-int8": INT8.name}, extra=["report.json"])
+    assert document(capsys, str(tmp_path))["files"][0]["parameters"] == 94_890
+    write_manifest(tmp_path, name="n", spec=spec, variants={"other-int8": INT8.name}, extra=[])
+    assert call(str(tmp_path)) == 1
+    assert "files of the format 'other' are not known" in capsys.readouterr().err
 
 
 def test_reading_leaves_the_heavy_packages_out() -> None:

@@ -47,7 +47,8 @@ def read_facts(data: bytes, model_format: str) -> FileFacts:
 def main() -> None:
     """Read stdin, write stdout; refuse by raising, as onsight_edge.trial wants it."""
     facts = read_facts(sys.stdin.buffer.read(), sys.argv[1])
-    sys.stdout.write(json.dumps(facts.to_json(), allow_nan=False, default=_text))
+    text = json.dumps(facts.to_json(), allow_nan=False, ensure_ascii=False, default=_text)
+    sys.stdout.buffer.write(text.encode(errors="replace"))  # half a surrogate pair of a file can be printed nowhere
 
 
 def _text(value: object) -> str:

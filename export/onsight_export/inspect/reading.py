@@ -52,6 +52,8 @@ def inspect_model(data: bytes, model_format: str, where: str) -> FileFacts:
         ModelError: not a model of that format, or damaged. MissingExtraError: a package that reads the format is not
             installed.
     """
+    if model_format not in _NEEDS:  # a bundle may name its variants as it likes
+        raise ModelError(f"{where}: files of the format {model_format!r} are not known; known are {', '.join(_NEEDS)}")
     module, package, extra, purpose = _NEEDS[model_format]
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(package, extra, purpose)
