@@ -44,8 +44,9 @@ def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, 
         ModelError: it killed the child, hung, or needed too much memory. BackendError, UnsupportedModelError: the
             runtime refused it.
     """
-    passed = cache_folder() / "first-contact" / f"{_key(sha256, model_format, spec, backend)}.json"
-    with contextlib.suppress(OSError):
+    passed: Path | None = None
+    with contextlib.suppress(OSError, OnsightError):  # no home folder: nothing is remembered
+        passed = cache_folder() / "first-contact" / f"{_key(sha256, model_format, spec, backend)}.json"
         if passed.exists():
             return
     width, height = spec.input_size_wh
@@ -62,6 +63,8 @@ def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, 
         return
     if kind:
         raise getattr(errors, kind)(f"{where}: {message}")
+    if passed is None:
+        return
     with contextlib.suppress(OnsightError):  # a cache that cannot be written to costs the next start a process again
         write_json(passed, {"sha256": sha256, "onsight": __version__, "runtimes": _runtimes(model_format)})
 

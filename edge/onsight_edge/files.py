@@ -111,7 +111,18 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def cache_folder() -> Path:
-    """Where onsight keeps what it can fetch again: $ONSIGHT_CACHE, or the platform's cache folder."""
+    """Where onsight keeps what it can fetch again: $ONSIGHT_CACHE, or the platform's cache folder.
+
+    Raises:
+        OnsightError: this user has no home folder, as in some containers and services.
+    """
+    try:
+        return _cache_folder()
+    except RuntimeError as error:
+        raise OnsightError(f"there is no place for a cache ({error}): name a folder with ONSIGHT_CACHE") from error
+
+
+def _cache_folder() -> Path:
     if override := os.environ.get("ONSIGHT_CACHE"):
         return Path(override).expanduser()
     if sys.platform == "darwin":

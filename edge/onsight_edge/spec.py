@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +16,7 @@ Colour = Literal["rgb", "bgr", "grey"]
 Resize = Literal["squash", "fit-shortest", "fit-longest"]
 Output = Literal["probabilities", "logits"]
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std")
 
 
@@ -157,6 +159,6 @@ def _item(key: str, value: Any) -> str | int | float:
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30:
             return float(value)
         raise ModelError(f"{key} must hold finite numbers, not {value!r}")
-    if isinstance(value, str):
+    if isinstance(value, str) and not _HALF_CHARACTER.search(value):  # half a surrogate pair can be printed nowhere
         return value
     raise ModelError(f"{key} must be text, not {value!r}")

@@ -16,6 +16,7 @@ from onsight_edge.archive import write_archive
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle, open_model, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import ModelError, NoChildError, OnsightError
+from onsight_edge.files import cache_folder
 from onsight_edge.golden import FILE, Golden, golden_bytes
 
 LEAST = 91
@@ -207,6 +208,20 @@ def test_a_cache_that_cannot_be_written_to_costs_only_time(bare: Path, monkeypat
     for _ in range(2):
         open_model(bare)
     assert asked == ["auto", "auto"]
+
+
+def test_a_user_without_a_home_has_no_cache_and_no_crash(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("ONSIGHT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    asked = count_children(monkeypatch)
+    Classifier.open(bare).close()
+    assert asked == ["auto"]
+    with pytest.raises(OnsightError, match="name a folder with ONSIGHT_CACHE"):
+        cache_folder()
 
 
 def test_where_no_child_can_be_started_the_file_is_loaded_all_the_same(

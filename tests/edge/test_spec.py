@@ -106,6 +106,8 @@ def test_a_file_that_is_no_spec(tmp_path: Path) -> None:
         '"threshold": NaN',
         '"threshold": null',
         '"classes": [1, 2]',
+        r'"name": "half \ud800 a pair"',
+        r'"classes": ["a", "half \udfff"]',
         '"colour": 3',
         '"mean": ' + "[" * 100_000,
     ],
