@@ -147,6 +147,8 @@ def _file(path: Path, tell: Progress) -> Subject:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    except MemoryError as error:
+        raise ModelError(f"cannot read {path}: it is larger than the memory that is left") from error
     model_format = sniff(str(path), data)
     facts = inspect_model(data, model_format, str(path))
     spec = None

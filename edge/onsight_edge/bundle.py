@@ -231,6 +231,8 @@ def _bare_file(path: Path, variant: str | None, model_format: str | None, spec: 
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    except MemoryError as error:
+        raise ModelError(f"cannot read {path}: it is larger than the memory that is left") from error
     if suffix == "tflite" and data[4:8] != b"TFL3":
         raise ModelError(f"{path} is not a TFLite model: its identifier is {data[4:8]!r}, expected b'TFL3'")
     found = ModelSpec.load(spec) if spec is not None else read_spec(data, suffix, str(path))

@@ -105,6 +105,15 @@ def test_what_is_no_model_ends_in_one_line(capsys: pytest.CaptureFixture[str], t
         assert error.startswith("onsight: ") and error.count("\n") == 1 and "Traceback" not in error, error
 
 
+def test_a_file_larger_than_memory_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    def too_much(path: Path) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Path, "read_bytes", too_much)
+    assert call(str(INT8)) == 1
+    assert "larger than the memory that is left" in capsys.readouterr().err
+
+
 def test_a_damaged_bundle_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     import shutil
 

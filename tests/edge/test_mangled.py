@@ -305,3 +305,12 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(ModelError, match="is neither a file nor a folder"):
         open_model(tmp_path / name)
+
+
+def test_a_file_larger_than_memory_is_one_line(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(path: Path) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Path, "read_bytes", too_much)
+    with pytest.raises(ModelError, match="larger than the memory that is left"):
+        open_model(bare)
