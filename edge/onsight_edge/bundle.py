@@ -117,6 +117,8 @@ class Bundle:
                 raise ValueError(f"the golden samples {golden!r} are not among its files")
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(f"{where} is not a bundle's manifest: {error!r}") from error
+        if not variants:
+            raise ModelError(f"{where} names no variant: the bundle holds no model; export it again")
         bundle = cls(path, name, spec, variants, files, golden, archive)
         for entry in (*variants.values(), *files.values()):
             bundle.read(entry)

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ _PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "on
 def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, backend: str, where: str) -> None:
     """Let a child process load a model file and execute it twice, unless this file has passed before.
 
-    Where no process can be started, or the runtime is not installed, nothing is done: the caller's own attempt says so.
+    Where no process can be started a warning says so, and nothing is tried; where the runtime is not installed, the
+    caller's own attempt says so.
 
     Args:
         data, sha256: the file.
@@ -54,7 +56,8 @@ def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, 
     arguments = (model_format, backend, str(width), str(height), spec.colour)
     try:
         answer = in_child(__name__, data, *arguments, seconds=SECONDS, memory_mib=memory_mib).decode()
-    except NoChildError:
+    except NoChildError as error:
+        warnings.warn(f"{where} is loaded without a trial in a child process: {error}", RuntimeWarning, stacklevel=2)
         return
     except ModelError as error:
         raise ModelError(f"{where} is damaged, or no model for this device: {error}; copy or export it again") from None

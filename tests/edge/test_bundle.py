@@ -121,6 +121,12 @@ def test_what_is_not_a_model_is_said(tmp_path: Path) -> None:
         open_model(tmp_path)
 
 
+def test_a_bundle_without_a_model_is_none(shipped: Path) -> None:
+    write_manifest(shipped, name="x", spec=Bundle.open(shipped).spec, variants={}, extra=["report.json"])
+    with pytest.raises(ModelError, match="names no variant"):
+        Bundle.open(shipped)
+
+
 def test_an_unknown_variant_names_those_there_are(shipped: Path) -> None:
     with pytest.raises(ModelError, match="no variant 'tflite-int4'; it has tflite-int8"):
         open_model(shipped, variant="tflite-int4")

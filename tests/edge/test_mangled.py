@@ -231,7 +231,7 @@ def test_where_no_child_can_be_started_the_file_is_loaded_all_the_same(
         raise NoChildError("cannot start Python as a process of its own")
 
     monkeypatch.setattr(contact, "in_child", cannot)
-    with Classifier.open(bare) as classifier:
+    with pytest.warns(RuntimeWarning, match="without a trial"), Classifier.open(bare) as classifier:
         assert classifier.backend.name == "litert"
     assert not (tmp_path / "cache").exists()
 

@@ -26,7 +26,8 @@ def command(model: str, variant: str | None, ops: bool, tensors: bool, as_json: 
     """Show what is in MODEL: inputs, outputs, classes, operators, quantization, parameters, MACs, metadata.
 
     MODEL is any .tflite, .onnx or .keras file, those of other tools too, a run, a bundle (folder or .zip), or default.
-    Files are read in a child process with limits of time and memory, and never executed.
+    Files are read in a child process with limits of time and memory, and given to no runtime; a .keras file's MACs are
+    counted by Keras in safe mode, in another such process.
     """
     from rich.console import Console
     from rich.status import Status
