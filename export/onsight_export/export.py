@@ -103,7 +103,7 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
     pictures = len(dataset.test) if not options.limit else min(options.limit, len(dataset.test))
     if not pictures:
         raise DataError(f"{dataset.uri} has no test pictures: nothing to check the variants on")
-    chosen = evenly(len(dataset.test), pictures)
+    chosen = evenly(len(dataset.test), pictures) if pictures < len(dataset.test) else slice(None)  # no copy of all
     pixels, labels = dataset.test.images[chosen], dataset.test.labels[chosen]
     progress("ask Keras", 0, 1)
     reference = keras_scores(model, source.spec, pixels)

@@ -35,17 +35,25 @@ def takes_raw_pixels(model: keras.Model, spec: ModelSpec) -> keras.Model:
     if spec.raw_pixels and tuple(model.inputs[0].shape) == (None, *shape):
         return model
     with quiet():
-        image = keras.Input(shape, name="image")
+        taken = {layer.name for layer in model.layers}
+        image = keras.Input(shape, name=_free("image", taken))
         fed: Any = image
         if not spec.raw_pixels:
             scale, offset = _scale_and_offset(spec)
-            fed = keras.layers.Rescaling(scale, offset, name="onsight_range")(image)
+            fed = keras.layers.Rescaling(scale, offset, name=_free("onsight_range", taken))(image)
         try:
             answer = _called(model, fed)
         except Exception as error:  # layers raise ValueError, TypeError and TensorFlow's own
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ModelError(f"the network does not take pictures of {width}x{height}: {reason[:200]}") from error
         return keras.Model(image, answer, name=f"{model.name}_on_pixels")
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, with underscores behind it until no layer is called that: Keras refuses two of one name."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _scale_and_offset(spec: ModelSpec) -> tuple[Any, Any]:

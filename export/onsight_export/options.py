@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from onsight_edge.errors import UsageError
+from onsight_export.quantize.types import ESTIMATORS
 from onsight_export.variants import VARIANTS, Variant
 
 DEFAULT_MAX_DROP = 1.0
@@ -87,6 +88,10 @@ class ExportOptions:
             raise UsageError("estimator, sensitivity, keep-float and float-io are for int8 variants: none is asked for")
         if self.range not in (None, *get_args(Range)):
             raise UsageError(f"range must be {', '.join(get_args(Range))}, not {self.range!r}")
+        if self.estimator not in (None, *ESTIMATORS):
+            raise UsageError(f"estimator must be {', '.join(ESTIMATORS)}, not {self.estimator!r}")
+        if not self.max_drop_points >= 0:  # NaN, too
+            raise UsageError(f"max_drop_points must be 0 or more, not {self.max_drop_points}")
         if not 0 <= self.min_agreement <= 1:
             raise UsageError(f"min_agreement must be 0..1, not {self.min_agreement}")
 

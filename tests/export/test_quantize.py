@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from onsight_edge.errors import UsageError
-from onsight_export.quantize.choose import Candidate, Measured, best, distinguishable, level_with_best, sizes_to_try
+from onsight_edge.errors import ModelError, UsageError
+from onsight_export.quantize.choose import (
+    Candidate,
+    Measured,
+    best,
+    distinguishable,
+    level_with_best,
+    ranges_of,
+    sizes_to_try,
+)
+from onsight_export.quantize.layer_names import layer_of, meanings
 from onsight_export.quantize.ranges import BINS, ESTIMATE, LEVELS, Histogram, entropy, minmax, mse, percentile
 from onsight_export.quantize.statistics import gather
 from onsight_export.quantize.types import ESTIMATORS, Int8Options, Labelled
@@ -20,7 +31,7 @@ BLANK = np.zeros((6, 2, 2, 3), np.uint8)
 def histogram(values: np.ndarray) -> Histogram:
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     others = values[values != 0]
-    counts = np.histogram(others, BINS, (low, high))[0] if high > low else np.zeros(BINS, np.int64)
+    counts = np.histogram(others.astype(np.float64), BINS, (low, high))[0] if high > low else np.zeros(BINS, np.int64)
     return Histogram(low, high, counts.astype(np.int64), int((values == 0).sum()), low, high)
 
 
@@ -112,6 +123,32 @@ def test_entropy_cuts_a_long_tail_and_keeps_a_uniform_range() -> None:
 def test_a_tensor_that_is_always_0_has_a_range() -> None:
     for estimate in ESTIMATE.values():
         assert estimate(histogram(np.zeros(10))) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 7e-45, 1e-30])
+def test_a_tensor_that_is_always_next_to_0_gets_a_range_that_can_be_stored(value: float) -> None:
+    def dead(pictures: np.ndarray) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        yield len(pictures), {"dead": np.full((len(pictures), 4), value, np.float32)}
+
+    for estimator in ESTIMATORS:
+        gathered = gather(dead, BLANK, (3,))
+        assert ranges_of(gathered[3], estimator) == {"dead": (0.0, 1.0)}
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_tensor_that_is_not_finite_is_refused(value: float) -> None:
+    def broken(pictures: np.ndarray) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        yield len(pictures), {"broken": np.array([[1.0, value]], np.float32)}
+
+    with pytest.raises(ModelError, match="not finite"):
+        gather(broken, BLANK, (3,))
+
+
+def test_numbers_behind_names_are_the_tracing_s_where_they_must_be() -> None:
+    """Exported anew, Keras calls the layer add `add_1`, and add_1 `add_1_2`."""
+    meant = meanings(["net/add_1/Add", "net/add_1_2/Add", "net/add_2_1/Add"], ["add", "add_1", "add_2"])
+    names = ["net/add_1/Add", "net/add_1_2/Add", "net/add_2_1/Add"]
+    assert [layer_of([name], meant) for name in names] == ["add", "add_1", "add_2"]
 
 
 def observe(pictures: np.ndarray):  # type: ignore[no-untyped-def]

@@ -93,6 +93,12 @@ def scores(made: Any, form: str, spec: ModelSpec, pixels: np.ndarray) -> np.ndar
     return Postprocessor(spec, backend.output).scores(np.concatenate(answers))
 
 
+def options(**given: Any) -> Any:
+    from onsight_export.quantize import Int8Options
+
+    return Int8Options(pictures=20, estimator="minmax", **given)
+
+
 def float_operators(made: Any, form: str) -> int:
     """Convolutions and matrix products that are not in 8 bits."""
     if form == "onnx":
@@ -244,3 +250,51 @@ def test_the_chart_shows_both_variants(lopsided: tuple[Material, str, str]) -> N
     width = [int.from_bytes(chart[16:20], "big") for chart in (one, both)]
     assert width[1] == 2 * width[0]
     assert both == sensitivity_chart({"tflite-int8": report, "onnx-int8": report}, "tiny")
+
+
+def convolutions(names: list[str], bias: float = 0.0) -> Any:
+    """A network of 16x16 pictures with a convolution a name; the first one's bias as given."""
+    import keras
+    from keras import layers
+
+    image = x = keras.Input((16, 16, 3))
+    for place, name in enumerate(names):
+        start = keras.initializers.Constant(bias if place == 0 else 0.0)
+        x = layers.Conv2D(4, 3, activation="relu", name=name, bias_initializer=start)(x)
+    return keras.Model(image, x, name="backbone")
+
+
+def classifier(backbone: Any) -> Any:
+    import keras
+    from keras import layers
+
+    image = keras.Input((16, 16, 3))
+    return keras.Model(image, layers.Dense(4, activation="softmax", name="head")(layers.Flatten()(backbone(image))))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_layers_of_a_network_within_a_network_are_told_apart(tiny: Any, form: str) -> None:
+    with material(classifier(convolutions(["c0", "c1"])), tiny.images, tiny.labels) as case:
+        report = case.make[form](options(sensitivity=True)).report
+    assert {layer.layer for layer in report.sensitivity} == {"c0", "c1", "head"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_layer_that_never_fires_is_quantized_too(tiny: Any, form: str) -> None:
+    """Its range is 0 to 0, and what a runtime makes of a scale of nearly 0 differs."""
+    with material(classifier(convolutions(["c0", "c1"], bias=-1e6)), tiny.images, tiny.labels) as case:
+        result = case.make[form](options(max_drop_points=100.0))
+        answers = scores(result.data, form, case.spec, tiny.images[:5])
+    assert np.abs(answers - case.validation.reference[:5]).max() < 0.01
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_with_nothing_in_8_bits_is_none(sound: Material, form: str) -> None:
+    from dataclasses import replace
+
+    from onsight_edge.errors import ModelError
+
+    always_right = replace(sound.validation, labels=sound.validation.reference.argmax(axis=1))
+    with pytest.raises(ModelError, match="only with no layer in 8 bits") as caught:
+        sound.make[form](options(max_drop_points=-1.0), validation=always_right)  # nothing is better than Keras here
+    assert "\n" not in str(caught.value)

@@ -167,3 +167,20 @@ def test_what_does_not_fit_is_named(tiny: Any, uri: str, tmp_path: Path) -> None
     ModelSpec("x", ("green", "red", "blue", "grey"), (16, 16)).save(tmp_path / "spec.json")
     assert "the order counts" in message(network, options(uri, spec=tmp_path / "spec.json"), DataError)
     assert "a .keras file or a SavedModel" in message(tmp_path / "spec.json", options(uri), ModelError)
+
+
+@pytest.mark.parametrize("name", ["image", "onsight_range"])
+def test_a_layer_may_be_called_what_the_fold_is_called(name: str) -> None:
+    keras = pytest.importorskip("keras")
+
+    layers = [keras.layers.Conv2D(2, 3, name=name), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 3), name="taken"), *layers])
+    folded = takes_raw_pixels(model, ModelSpec("x", ("a", "b"), (8, 8), std=(255.0,)))
+    pixels = np.full((1, 8, 8, 3), 51, np.float32)
+    assert np.allclose(folded.predict(pixels, verbose=0), model.predict(pixels / 255, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"estimator": "best"}, {"max_drop_points": float("nan")}, {"max_drop_points": -1.0}])
+def test_options_are_checked_from_python_too(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        ExportOptions(**wrong)

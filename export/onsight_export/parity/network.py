@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight_export.flat import flat
 from onsight_export.parity.matching import Layer
 from onsight_export.quiet import quiet
 
@@ -23,7 +24,7 @@ class Network:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._model = _flat(model)
+        self._model = flat(model)
         self._tensors: list[Any] = []
         self.layers: list[Layer] = []
         self._walk()
@@ -89,26 +90,3 @@ class Network:
                     weights=sum(int(np.prod(w.shape)) for w in getattr(operation, "weights", ()) if len(w.shape) > 1),
                 )
             )
-
-
-def _flat(model: keras.Model) -> keras.Model:
-    """The same layers without models within the model."""
-    import keras
-
-    if not any(isinstance(layer, keras.Model) for layer in model.layers):
-        return model
-
-    def called(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        if isinstance(layer, keras.Sequential):
-            (made,) = arguments
-            for inner in layer.layers:
-                made = called(inner, made)
-            return made
-        # Keras has no public name for Functional; networks of other kinds stay one layer
-        if any(kind.__name__ == "Functional" for kind in type(layer).__mro__):
-            return _flat(layer).call(*arguments)
-        return layer(*arguments, **keywords)
-
-    with quiet():
-        cloned: keras.Model = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=called)
-    return cloned

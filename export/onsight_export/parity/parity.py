@@ -104,7 +104,9 @@ def chosen_pictures(dataset: Dataset, limit: int | None) -> Pictures:
         raise DataError(f"{dataset.uri} has no test pictures: nothing to compare on")
     chosen = evenly(len(test), limit or len(test))
     names = picture_names(test.names, chosen)
-    return Pictures(np.asarray(test.images[chosen]), test.labels[chosen], names)
+    if len(chosen) == len(test):  # no copy of all
+        return Pictures(test.images, test.labels, names)
+    return Pictures(test.images[chosen], test.labels[chosen], names)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from onsight_edge.metrics import Z_95
 from onsight_export.quantize.network import Network
-from onsight_export.quantize.ranges import ESTIMATE, Histogram, Range
+from onsight_export.quantize.ranges import ESTIMATE, NOTHING, Histogram, Range
 from onsight_export.quantize.types import ESTIMATORS, Labelled, Tried
 
 SIZES = (50, 150, 500)
 VALIDATION_PICTURES = 2000
+_OF_NOTHING: Range = (0.0, 1.0)  # much narrower ones make a ratio of scales that XNNPACK refuses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +65,9 @@ def estimators_to_try(wanted: str | None) -> tuple[str, ...]:
 
 
 def ranges_of(histograms: Mapping[str, Histogram], estimator: str) -> dict[str, Range]:
-    """Every tensor's range by one estimator."""
-    return {name: ESTIMATE[estimator](histogram) for name, histogram in histograms.items()}
+    """Every tensor's range by one estimator; 0..1 for a tensor that is always 0, whose scale would be 0."""
+    found = {name: ESTIMATE[estimator](histogram) for name, histogram in histograms.items()}
+    return {name: (low, high) if high - low >= NOTHING else _OF_NOTHING for name, (low, high) in found.items()}
 
 
 def measure(network: Network, data: Any, validation: Labelled) -> Measured:

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight_export.parity.matching import resolve
+
 if TYPE_CHECKING:
     import keras
 
-_NUMBER = re.compile(r"_\d+$")
 _SAME = 0.999
 
 
-def layer_of(texts: Iterable[str], layers: Collection[str]) -> str | None:
+def meanings(texts: Iterable[str], layers: Sequence[str]) -> dict[str, str]:
+    """Which layer each part of a file's names means: Keras numbers the layers of a network that it exports anew.
+
+    So `add_1` is the layer `add` as well as the layer `add_1` may be: see `onsight_export.parity.matching.resolve`.
+
+    Args:
+        texts: all names of the file, in the order of computing.
+        layers: the network's.
+    """
+    return resolve([part for text in texts for part in _parts(text)], layers)
+
+
+def layer_of(texts: Iterable[str], meant: Mapping[str, str]) -> str | None:
     """The first Keras layer that names from a file name, or None.
 
     Args:
         texts: of an operator and its tensors, the most telling first. A tensor of fused operators has all their
             names: `net/conv1_1/BiasAdd;net/relu1_1/Relu`.
-        layers: the network's.
+        meant: see `meanings`.
     """
-    for text in texts:
-        for part in re.split("[/;]", text):
-            if part in layers:
-                return part
-            bare = _NUMBER.sub("", part)  # Keras numbers the layers of a network that it exports anew
-            if bare in layers:
-                return bare
-    return None
+    return next((meant[part] for text in texts for part in _parts(text) if part in meant), None)
+
+
+def _parts(text: str) -> list[str]:
+    return re.split("[/;]", text)
 
 
 def kernels(model: keras.Model) -> dict[str, NDArray[np.float32]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_edge.errors import DataError, UsageError
+from onsight_edge.errors import BackendError, DataError, ModelError, UsageError
 from onsight_export.quantize.choose import (
     VALIDATION_PICTURES,
     Candidate,
@@ -56,14 +56,21 @@ def make_int8(
         progress=lambda done, total: progress(f"observe {network.name}", done, total),
     )
     candidates: list[Candidate] = []
+    refused: BackendError | None = None
     total = len(sizes) * len(estimators)
     for size in sizes:
         for estimator in estimators:
             progress(f"choose {network.name}", len(candidates), total)
             ranges = ranges_of(gathered[size], estimator)
-            found = measure(network, network.quantize(ranges, kept), validation)
+            try:
+                found = measure(network, network.quantize(ranges, kept), validation)
+            except BackendError as error:  # LiteRT refuses some scales, such as those of a layer that gives nearly 0
+                refused = error
+                continue
             candidates.append(Candidate(size, estimator, ranges, found))
     progress(f"choose {network.name}", total, total)
+    if not candidates:
+        raise ModelError(f"{network.name}: the runtime executes no candidate: {refused}")
     chosen = best(candidates)
     made, left = chosen.measured, kept
     lost = 100 * (validation.accuracy - made.accuracy)
@@ -87,6 +94,12 @@ def make_int8(
             options.max_drop_points,
             lambda done, of: progress(f"leave layers of {network.name} in float", done, of),
         )
+        if left == frozenset(network.layers):
+            raise ModelError(
+                f"{network.name}: it loses {lost:.2f} points on validation pictures, and no more than --max-drop "
+                f"{options.max_drop_points:g} only with no layer in 8 bits: no bundle was written; leave it "
+                "out with --quant, or allow it with --max-drop"
+            )
     report = Int8Report(
         pictures=chosen.pictures,
         estimator=chosen.estimator,

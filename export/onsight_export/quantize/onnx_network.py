@@ -23,7 +23,8 @@ from onsight_edge.backends.onnxruntime import open_runtime
 from onsight_edge.errors import MissingExtraError, ModelError
 from onsight_edge.postprocess import Postprocessor
 from onsight_edge.spec import ModelSpec
-from onsight_export.quantize.layer_names import kernels, layer_of, layer_with
+from onsight_export.flat import flat
+from onsight_export.quantize.layer_names import kernels, layer_of, layer_with, meanings
 from onsight_export.quantize.ranges import Range
 from onsight_export.quantize.statistics import Values
 from onsight_export.quiet import quiet
@@ -132,7 +133,9 @@ class OnnxNetwork:
             if typed.get(name) == onnx.TensorProto.FLOAT and name != self._pixels
         ]
         self._softmax = [node.name for node in graph.node if node.op_type == "Softmax"]
-        layers = [] if model is None else [layer.name for layer in model.layers]
+        model = None if model is None else flat(model)
+        named = [name for node in graph.node for name in (node.name, *node.output)]
+        meant = {} if model is None else meanings(named, [layer.name for layer in model.layers])
         known = {} if model is None else kernels(model)
         self._nodes: dict[str, list[str]] = {}
         first: list[str] = []
@@ -148,10 +151,12 @@ class OnnxNetwork:
             if has_kernel:
                 kernel = onnx.numpy_helper.to_array(weights[0])
                 layer = layer_with(kernel if _outputs_first(node) else kernel.T, known)
-            layer = layer or layer_of((node.name, *node.output), layers) or node.name
+            layer = layer or layer_of((node.name, *node.output), meant) or node.name
             # what rescales the pixels goes with the layer that takes them, as it does where a converter folds it in
             nodes, first = [*first, node.name], []
             self._nodes.setdefault(layer, []).extend(nodes)
+        if len(self._nodes) < 2:  # a SavedModel: Keras has no layers of it, so every node is one
+            self._nodes = {name: [name] for nodes in self._nodes.values() for name in nodes}
         self.layers = tuple(self._nodes)
 
     def _observer(self) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 BINS = 2048
 LEVELS = 256
+NOTHING = 1e-20  # a span so small counts as none: float32 cannot part it into bins
 KEPT = 0.9999  # share of the values that `percentile` covers, half of the rest cut at either end
 _FRACTIONS = np.linspace(0.02, 1.0, 50)  # of either end, for `mse`
 _SHRINKS = np.linspace(LEVELS / BINS, 1.0, 64)  # of both ends, for `entropy`: narrower ones have no bin for every level

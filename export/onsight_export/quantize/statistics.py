@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_export.quantize.ranges import BINS, Histogram
+from onsight_edge.errors import ModelError
+from onsight_export.quantize.ranges import BINS, NOTHING, Histogram
 
 Values = Mapping[str, NDArray[np.float32]]
 Observe = Callable[[NDArray[np.uint8]], Iterator[tuple[int, Values]]]
@@ -42,6 +43,9 @@ def gather(
         sizes: ascending, each at most N.
         histograms: whether counts are needed; min-max does without the second pass.
         progress: called with pictures done and in all.
+
+    Raises:
+        ModelError: a tensor takes values that are not finite.
     """
     tensors: dict[str, _Tensor] = {}
     parts = list(zip([0, *sizes[:-1]], sizes, strict=True))
@@ -52,8 +56,13 @@ def gather(
         for count, values in observe(pictures[start:stop]):
             for name, value in values.items():
                 tensor = tensors.setdefault(name, _Tensor())
-                tensor.minimum = min(tensor.minimum, float(value.min()))
-                tensor.maximum = max(tensor.maximum, float(value.max()))
+                low, high = float(value.min()), float(value.max())
+                if not (math.isfinite(low) and math.isfinite(high)):
+                    raise ModelError(
+                        "a layer of the network gives values that are not finite on a training picture: 8 bits cannot "
+                        "hold them; look for a division or a logarithm of 0 in it"
+                    )
+                tensor.minimum, tensor.maximum = min(tensor.minimum, low), max(tensor.maximum, high)
             done += count
             progress(done, total)
         extremes[stop] = {name: (tensor.minimum, tensor.maximum) for name, tensor in tensors.items()}
@@ -75,7 +84,7 @@ def gather(
 
 def _count(tensor: _Tensor, value: NDArray[np.float32], edges: tuple[float, float], pictures: int) -> None:
     low, high = edges
-    if high <= low:
+    if high - low < NOTHING:
         tensor.zeros += value.size
         return
     flat = value.reshape(-1)

@@ -21,7 +21,8 @@ from onsight_edge.backends.litert import open_runtime
 from onsight_edge.errors import ModelError
 from onsight_edge.postprocess import Postprocessor
 from onsight_edge.spec import ModelSpec
-from onsight_export.quantize.layer_names import kernels, layer_of, layer_with
+from onsight_export.flat import flat
+from onsight_export.quantize.layer_names import kernels, layer_of, layer_with, meanings
 from onsight_export.quantize.ranges import Range
 from onsight_export.quantize.statistics import Values
 from onsight_export.quiet import quiet
@@ -124,19 +125,22 @@ class TFLiteNetwork:
             for place, tensor in enumerate(graph.tensors)
             if tensor.quantization is not None and tensor.quantization.min is not None and str(place) != self._input
         ]
-        layers, known = [layer.name for layer in keras_model.layers], kernels(keras_model)
+        keras_model = flat(keras_model)
+        meant, known = meanings(names, [layer.name for layer in keras_model.layers]), kernels(keras_model)
         self._operators: dict[str, list[str]] = {}
         owner: dict[int, str] = {}
         first: list[str] = []
+        outputs: list[tuple[int, int]] = []
         for operator in graph.operators:
             output = operator.outputs[0]
             constants = [place for place in operator.inputs if place >= 0 and _data(model, graph, place) is not None]
             kernel = next((k for k in (_kernel(model, graph, place) for place in constants[:1]) if k is not None), None)
             layer = None if kernel is None else layer_with(kernel, known)
             # of the names of fused operators the last is that of the first operator
-            layer = layer or layer_of(reversed(names[output].split(";")), layers)
+            layer = layer or layer_of(reversed(names[output].split(";")), meant)
             code = model.operatorCodes[operator.opcodeIndex]
             kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+            outputs.append((output, kind))
             if not owner and kind not in kernel_kinds:
                 first.append(names[output])
                 continue
@@ -149,6 +153,12 @@ class TFLiteNetwork:
             # what rescales the pixels and was not folded in goes with the layer that takes them
             operators, first = [*first, names[output]], []
             self._operators.setdefault(layer, []).extend(operators)
+        if len(self._operators) < 2:  # a SavedModel: Keras has no layers of it, so every operator is one
+            self._operators = {
+                names[place].split(";")[-1]: [names[place]]
+                for place, kind in outputs
+                if kind not in movers and str(place) in self._ranged
+            }
         self.layers = tuple(self._operators)
 
     def _observer(self) -> Any:
