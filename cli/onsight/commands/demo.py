@@ -200,9 +200,10 @@ def _show(report: dict[str, Any], rows: list[Row], training: dict[str, Any] | No
         console.print(f"[yellow]these times are not for quoting:[/yellow] {escape('; '.join(reasons))}", soft_wrap=True)
     if live["accuracy"] is not None:
         console.print(f"live accuracy against the truth: {live['accuracy']:.1%} of {live['judged']} frames")
+    fewer = ", of tflite-int16x8 on 2,000 of the pictures" if training else ""
     files = "pictures.png, run, cifar10.bundle, " if training else ""
     console.print(
-        f"loss: points below Keras. p50, p99: one 640x480 frame from picture to answer. vs f32: p50 beside it.\n"
+        f"loss: points below Keras{fewer}. p50, p99: one 640x480 frame from picture to answer. vs f32: p50 beside it.\n"
         f"everything is in {report['folder']}/ ({files}latency.json, live.mp4, report.json); {report['seconds']:.0f} s",
         soft_wrap=True,
     )
