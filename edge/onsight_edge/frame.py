@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ class Frame:
     """One picture.
 
     Attributes:
-        image_bgr: (height, width, 3) uint8, OpenCV's channel order. Not to be written to.
+        image_bgr: (height, width, 3) uint8, OpenCV's channel order. Not to be written to. Sources of JPEGs decode no
+            more of it than the classifier needs.
         index: counts from 0 what the source delivered, dropped frames included.
         captured_ns: `time.monotonic_ns()` when the frame arrived.
         truth: the class the picture is known to show, for sources that know it.
         name: file name or the like, for sources that have one.
+        full: decodes the picture at its own size; None where `image_bgr` has it.
     """
 
     image_bgr: NDArray[np.uint8]
@@ -30,6 +33,15 @@ class Frame:
     captured_ns: int
     truth: str | None = None
     name: str | None = None
+    full: Callable[[], NDArray[np.uint8]] | None = None
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The picture at its own size, (height, width, 3) uint8 BGR; decoded now where the source left that undone.
+
+        Raises:
+            DataError: it cannot be decoded.
+        """
+        return self.image_bgr if self.full is None else self.full()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +87,44 @@ class Timings:
         return self.preprocess_ns + self.inference_ns + self.postprocess_ns
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is held to be seen, steadier than a single prediction.
+
+    Attributes:
+        label: a class, or `unknown`.
+        score: its smoothed score, 0..1; for `unknown` that of the best class.
+        since_ns: `time.monotonic_ns()` of the frame that made it so.
+        changed: this very result changed it: an event.
+    """
+
+    label: str
+    score: float
+    since_ns: int
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about a run that its user should know, told once when it begins and once when it is over.
+
+    Attributes:
+        kind: a word for programs, such as `source-lost`, `source-back`, `swapped`, `dark`.
+        text: a line for people: what is wrong and what to do.
+        at_ns: `time.monotonic_ns()`.
+        over: the trouble has passed.
+    """
+
+    kind: str
+    text: str
+    at_ns: int
+    over: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"notice": self.kind, "text": self.text, "over": self.over}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A prediction on its way to the sinks.
@@ -86,6 +136,7 @@ class Result:
         published_ns: `time.monotonic_ns()` when it was handed to the sinks.
         dropped: frames overwritten unseen since the source was opened.
         fps: results a second over the last second or so.
+        decision: what is held to be seen, where the run decides; else None.
     """
 
     frame: Frame
@@ -94,6 +145,7 @@ class Result:
     published_ns: int
     dropped: int
     fps: float
+    decision: Decision | None = None
 
     @property
     def age_ms(self) -> float:
@@ -115,6 +167,9 @@ class Result:
             "dropped": self.dropped,
             "fps": round(self.fps, 2),
         }
+        if self.decision is not None:
+            line["decision"] = self.decision.label
+            line["decision_score"] = round(self.decision.score, 6)
         if self.frame.truth is not None:
             line["truth"] = self.frame.truth
         if self.frame.name is not None:

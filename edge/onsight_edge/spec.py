@@ -15,9 +15,13 @@ SCHEMA = 1
 Colour = Literal["rgb", "bgr", "grey"]
 Resize = Literal["squash", "fit-shortest", "fit-longest"]
 Output = Literal["probabilities", "logits"]
+Flip = Literal["none", "horizontal", "vertical", "both"]
+Rotate = Literal[0, 90, 180, 270]
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-_PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std")
+_PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std", "roi", "rotate", "flip")
+# Newer keys, written only where they say something: specs and their digests stay what they were without them.
+_NEWER_KEYS = {"roi": None, "rotate": 0, "flip": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class ModelSpec:
         threshold: answers scored below it are reported as `unknown`; 0 never rejects.
         temperature: scores are divided by it in the log domain, so that they say how often they are right (Guo et
             al. 2017); 1 leaves them as the model gives them. It never changes which class is best.
+        roi: the part of a frame that is looked at, (left, top, width, height) as shares 0..1 of the frame as it comes
+            from the camera; None for all of it. Cut out first, then rotated, then flipped, then resized.
+        rotate: degrees clockwise by which the cut is turned.
+        flip: `horizontal` swaps left and right, `vertical` top and bottom, after the rotation.
     """
 
     name: str
@@ -48,6 +56,9 @@ class ModelSpec:
     output: Output = "probabilities"
     threshold: float = 0.0
     temperature: float = 1.0
+    roi: tuple[float, float, float, float] | None = None
+    rotate: Rotate = 0
+    flip: Flip = "none"
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -57,7 +68,7 @@ class ModelSpec:
         width, height = self.input_size_wh
         if not (1 <= width <= 8192 and 1 <= height <= 8192):
             raise ModelError(f"input_size_wh must be 1..8192 pixels a side, not {width}x{height}")
-        for name, choices in (("colour", Colour), ("resize", Resize), ("output", Output)):
+        for name, choices in (("colour", Colour), ("resize", Resize), ("output", Output), ("flip", Flip)):
             value = getattr(self, name)
             if value not in get_args(choices):
                 raise ModelError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
@@ -65,6 +76,17 @@ class ModelSpec:
             values = getattr(self, name)
             if len(values) not in (1, self.channels):
                 raise ModelError(f"{name} needs 1 or {self.channels} values, not {len(values)}")
+        if self.rotate not in get_args(Rotate):
+            raise ModelError(f"rotate must be 0, 90, 180 or 270 degrees clockwise, not {self.rotate!r}")
+        if self.roi is not None:
+            left, top, wide, high = self.roi
+            inside = (
+                left >= 0 and top >= 0 and wide > 0 and high > 0 and left + wide <= 1 + 1e-9 and top + high <= 1 + 1e-9
+            )
+            if not inside:
+                raise ModelError(
+                    f"roi must be left, top, width and height as shares 0..1 that end within the frame, not {self.roi}"
+                )
         if 0.0 in self.std:
             raise ModelError("std must not be 0: pixels are divided by it")
         if not 0.0 <= self.threshold <= 1.0:
@@ -91,11 +113,15 @@ class ModelSpec:
     def preprocess_sha256(self) -> str:
         """Digest of what decides the input tensor alone: equal ones mean comparable measurements."""
         everything = self.to_json()
-        return sha256_bytes(canonical_json({key: everything[key] for key in _PREPROCESS_KEYS}).encode())
+        return sha256_bytes(canonical_json({k: everything[k] for k in _PREPROCESS_KEYS if k in everything}).encode())
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values; `from_json` gives it back."""
-        plain = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        plain = {
+            key: list(v) if isinstance(v, tuple) else v
+            for key, v in asdict(self).items()
+            if key not in _NEWER_KEYS or v != _NEWER_KEYS[key]
+        }
         return {"schema": SCHEMA, **plain}
 
     @classmethod
@@ -141,9 +167,13 @@ class ModelSpec:
 
 def _checked(key: str, value: Any) -> Any:
     """A spec's value as its field holds it; JSON's kinds are not bent into one another."""
-    if key in ("classes", "input_size_wh", "mean", "std"):
+    if key == "roi" and value is None:
+        return None
+    if key in ("classes", "input_size_wh", "mean", "std", "roi"):
         if not isinstance(value, list):
             raise ModelError(f"{key} must be a list")
+        if key == "roi" and len(value) != 4:
+            raise ModelError("roi must be [left, top, width, height]")
         if key == "input_size_wh" and len(value) != 2:
             raise ModelError("input_size_wh must be [width, height]")
         return tuple(_item(key, item) for item in value)
@@ -151,11 +181,11 @@ def _checked(key: str, value: Any) -> Any:
 
 
 def _item(key: str, value: Any) -> str | int | float:
-    if key == "input_size_wh":
+    if key in ("input_size_wh", "rotate"):
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise ModelError(f"{key} must hold whole numbers, not {value!r}")
-    if key in ("mean", "std", "threshold", "temperature"):
+    if key in ("mean", "std", "threshold", "temperature", "roi"):
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30:
             return float(value)
         raise ModelError(f"{key} must hold finite numbers, not {value!r}")

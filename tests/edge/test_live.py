@@ -25,6 +25,7 @@ from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.mp4 import Mp4Sink
 from onsight_edge.sinks.worker import RunEnd
 from onsight_edge.sources.dataset import DatasetSource
+from onsight_edge.sources.source import Health
 from onsight_edge.sources.synthetic import SyntheticSource
 from onsight_edge.spec import ModelSpec
 from onsight_edge.summary import Histogram
@@ -76,9 +77,10 @@ class Recorder:
 class Failing:
     """A source that breaks after some frames."""
 
-    uri, live, skipped, fps, size_wh = "broken", False, 0, None, None
+    uri, live, fps, size_wh = "broken", False, None, None
 
     def __init__(self, frames: int) -> None:
+        self.health = Health()
         self._source = SyntheticSource(None, (64, 64), frames)
         self.closed = 0
 

@@ -117,7 +117,7 @@ def test_pictures_come_sorted_and_damaged_ones_are_counted(folder: Path) -> None
     frames = drain(source)
     assert [(frame.name, frame.index) for frame in frames] == [("a.jpg", 0), ("b.png", 1)]
     assert frames[1].image_bgr.shape == (20, 30, 3)
-    assert source.skipped == 2
+    assert source.health.skipped == 2
     assert not source.live
 
 

@@ -99,7 +99,7 @@ def test_frames_come_in_order_and_torn_ones_are_counted(serve: Callable[[Answer]
     frames, error = until_error(source)
     assert [read_number(f.image_bgr) for f in frames] == [0, 2, 3]
     assert [f.index for f in frames] == [0, 1, 2]
-    assert source.skipped == 3
+    assert source.health.skipped == 3
     assert source.live and source.fps is None and source.size_wh == (320, 240)
     assert "the server ended the stream" in error and "\n" not in error
 
@@ -231,7 +231,7 @@ def test_a_stream_of_damaged_parts_only_is_given_up(serve: Callable[[Answer], st
 
     source = MjpegSource(serve(answer), back_off_s=(), no_picture_s=0.3)
     frames, error = until_error(source)
-    assert frames == [] and source.skipped > 0
+    assert frames == [] and source.health.skipped > 0
     assert "no whole JPEG for 0.3 s" in error and "\n" not in error
 
 

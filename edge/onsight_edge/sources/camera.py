@@ -14,6 +14,7 @@ import cv2
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.quiet import quiet_opencv
+from onsight_edge.sources.source import Health
 
 CLOSE_S = 2.0  # what `close` waits for a read that is under way
 
@@ -26,7 +27,7 @@ class CameraSource:
     def __init__(self, uri: str, capture: cv2.VideoCapture) -> None:
         """Take over `capture`, which is open; `close` releases it."""
         self.uri = uri
-        self.skipped = 0
+        self.health = Health()
         self._capture = capture
         self._index = 0
         self._closed = False

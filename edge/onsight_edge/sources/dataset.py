@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onsight_edge.datasets import Split, load_dataset
 from onsight_edge.errors import SourceError, UsageError
 from onsight_edge.frame import Frame
-from onsight_edge.sources.source import Pacer, check_fps, number_option, parse_size, split_options, whole_option
+from onsight_edge.sources.source import Health, Pacer, check_fps, number_option, parse_size, split_options, whole_option
 
 OPTIONS = ("fps", "size", "seed", "split")
 SPLITS = ("test", "validation", "train")
@@ -59,7 +59,7 @@ class DatasetSource:
         self.uri = uri
         self.fps = fps
         self.size_wh = size_wh
-        self.skipped = 0
+        self.health = Health()
         self._split, self._classes, self._loop = split, classes, loop
         self._order = np.random.default_rng(seed).permutation(len(split))
         self._pacer = Pacer(fps)

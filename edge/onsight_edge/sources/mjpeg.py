@@ -20,7 +20,7 @@ from onsight_edge.frame import Frame
 from onsight_edge.images import decode_image
 from onsight_edge.quiet import quiet_stderr
 from onsight_edge.sources.multipart import MultipartParser, boundary_of
-from onsight_edge.sources.source import without_password
+from onsight_edge.sources.source import Health, without_password
 
 TIMEOUT_S = 5.0
 BACK_OFF_S = (0.25, 0.5, 1.0, 2.0)
@@ -55,7 +55,7 @@ class MjpegSource:
         """
         self.uri = without_password(url)
         self.size_wh: tuple[int, int] | None = None
-        self.skipped = 0
+        self.health = Health()
         self.reconnects = 0
         self._url, self._timeout_s, self._back_off_s = url, timeout_s, back_off_s
         self._no_picture_s = no_picture_s
@@ -80,7 +80,7 @@ class MjpegSource:
                     return frame
             if time.monotonic() > patience:
                 raise SourceError(
-                    f"{self.uri}: no whole JPEG for {self._no_picture_s:g} s, {self.skipped} damaged ones so far: "
+                    f"{self.uri}: no whole JPEG for {self._no_picture_s:g} s, {self.health.skipped} damaged so far: "
                     "look at it in a browser; is it an MJPEG stream?"
                 )
             try:
@@ -112,7 +112,7 @@ class MjpegSource:
             with quiet_stderr():  # libjpeg tells of damage in lines of its own
                 image = decode_image(data)
         except DataError:
-            self.skipped += 1
+            self.health.skipped += 1
             return None
         self._attempt = 0
         self.size_wh = (image.shape[1], image.shape[0])

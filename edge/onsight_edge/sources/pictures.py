@@ -9,7 +9,7 @@ from onsight_edge.errors import DataError, SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.images import SUFFIXES, read_image
 from onsight_edge.quiet import quiet_stderr
-from onsight_edge.sources.source import Pacer
+from onsight_edge.sources.source import Health, Pacer
 
 
 class PicturesSource:
@@ -31,7 +31,7 @@ class PicturesSource:
         self.uri = str(path)
         self.live = fps is not None
         self.fps = fps
-        self.skipped = 0
+        self.health = Health()
         self._pacer = None if fps is None else Pacer(fps)
         self._loop = loop
         self._index = self._next = 0
@@ -59,7 +59,7 @@ class PicturesSource:
                 with quiet_stderr():  # libpng and libjpeg tell of damage in lines of their own
                     image = read_image(path)
             except DataError as error:
-                self.skipped += 1
+                self.health.skipped += 1
                 self._reason = str(error)
                 continue
             if self._pacer is not None and not self._pacer.wait():

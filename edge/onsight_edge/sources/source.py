@@ -7,14 +7,32 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from onsight_edge.errors import UsageError
-from onsight_edge.frame import Frame
+from onsight_edge.frame import Frame, Notice
 
 LARGEST_FPS = 1000.0
 _SIZE = re.compile(r"^([1-9][0-9]{0,4})x([1-9][0-9]{0,4})$")
+
+
+@dataclass(slots=True)
+class Health:
+    """What a source counted while it delivered.
+
+    Attributes:
+        skipped: pictures that arrived damaged and were left out.
+        frozen: frames that were the same as the one before, bit for bit, from a camera that should move.
+        resized: how often the size of the frames changed.
+        reopened: how often the camera or stream was lost and came back.
+    """
+
+    skipped: int = 0
+    frozen: int = 0
+    resized: int = 0
+    reopened: int = 0
 
 
 class Source(Protocol):
@@ -25,12 +43,12 @@ class Source(Protocol):
         live: frames come at their own pace whether or not anybody takes them.
         fps: frames a second as granted or as the file declares; None where nobody knows.
         size_wh: width and height in pixels as granted; None where frames may differ or none has come yet.
-        skipped: pictures that arrived damaged and were left out.
+        health: what went wrong so far, counted.
     """
 
     uri: str
     live: bool
-    skipped: int
+    health: Health
 
     @property
     def fps(self) -> float | None: ...  # noqa: D102  (see Attributes)
@@ -49,6 +67,29 @@ class Source(Protocol):
     def close(self) -> None:
         """Free the device or the connection. Any thread may call it, also while another reads, and again."""
         ...
+
+
+@runtime_checkable
+class Reducible(Protocol):
+    """A source whose pictures arrive as JPEGs, which can be decoded at a fraction of their size for less.
+
+    Attributes:
+        reduction: from a picture's width and height to 1, 2, 4 or 8, by which it may be reduced; set before the first
+            `read`. Frames then carry `full`.
+    """
+
+    reduction: Callable[[tuple[int, int]], int]
+
+
+@runtime_checkable
+class Notifying(Protocol):
+    """A source that has things to tell while it runs.
+
+    Attributes:
+        on_notice: called from the thread that reads; set before the first `read`.
+    """
+
+    on_notice: Callable[[Notice], None]
 
 
 class Pacer:

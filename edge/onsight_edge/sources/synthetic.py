@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from onsight_edge.errors import UsageError
 from onsight_edge.frame import Frame
-from onsight_edge.sources.source import Pacer, check_fps, number_option, parse_size, split_options, whole_option
+from onsight_edge.sources.source import Health, Pacer, check_fps, number_option, parse_size, split_options, whole_option
 
 _BITS = 24
 OPTIONS = ("fps", "size", "frames")
@@ -43,7 +43,7 @@ class SyntheticSource:
         self.live = fps is not None
         self.fps = fps
         self.size_wh = size_wh
-        self.skipped = 0
+        self.health = Health()
         self._frames = frames
         self._index = 0
         self._closed = False

@@ -12,7 +12,7 @@ import cv2
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
 from onsight_edge.quiet import quiet_opencv
-from onsight_edge.sources.source import Pacer
+from onsight_edge.sources.source import Health, Pacer
 
 CLOSE_S = 2.0  # what `close` waits for a read that is under way: a network share may hang
 
@@ -33,7 +33,7 @@ class VideoSource:
         """
         self.uri = str(path)
         self.live = fps is not None
-        self.skipped = 0
+        self.health = Health()
         self._path, self._loop = path, loop
         self._pacer = None if fps is None else Pacer(fps)
         self._index = self._in_this_round = 0
