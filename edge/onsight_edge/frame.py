@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
+SOURCE_LOST, SOURCE_BACK = "source-lost", "source-back"  # kinds of a Notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +147,16 @@ class Result:
     dropped: int
     fps: float
     decision: Decision | None = None
+
+    @property
+    def label(self) -> str:
+        """What to show: the decision where the run decides, else the prediction; `unknown` for a rejected one."""
+        return self.prediction.label if self.decision is None else self.decision.label
+
+    @property
+    def score(self) -> float:
+        """The score of `label`, 0..1; of `unknown` that of the best class."""
+        return self.prediction.score if self.decision is None else self.decision.score
 
     @property
     def age_ms(self) -> float:

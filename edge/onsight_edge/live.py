@@ -1,6 +1,6 @@
 """The live loop: source -> classifier -> sinks. Knows protocols only.
 
-    source thread -> latest-frame slot -> classify, in the calling thread -> a bounded queue and a thread a sink
+    source thread -> latest-frame slot -> classify, decide -> a bounded queue and a thread a sink
 
 A frame that the classifier had no time for is dropped where it costs nothing, in the slot; a result that a sink has
 no time for, in that sink's queue. So the age of what is shown is bounded by one frame and one classification,
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.errors import UsageError
-from onsight_edge.frame import Frame, Prediction, Result, Timings
+from onsight_edge.frame import Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.latest import LatestFrame
 from onsight_edge.sinks.sink import RunInfo, Sink
 from onsight_edge.sinks.worker import RunEnd, SinkSummary, SinkWorker
-from onsight_edge.sources.source import Source
+from onsight_edge.sources.source import Notifying, Reducible, Source
 from onsight_edge.spec import ModelSpec
 from onsight_edge.summary import LiveStatistics, LiveSummary
 
@@ -50,6 +50,26 @@ class TimedClassifier(Protocol):
         """Classify one (H, W, 3) uint8 BGR picture."""
         ...
 
+    def reduction(self, frame_wh: tuple[int, int]) -> int:
+        """By how much a JPEG of that width and height may be reduced while it is decoded: 1, 2, 4 or 8."""
+        ...
+
+
+class Decides(Protocol):
+    """Turns predictions into something steadier; a Decider."""
+
+    def __call__(self, prediction: Prediction, captured_ns: int) -> Decision:
+        """What is held to be seen, now that this prediction is known."""
+        ...
+
+
+class Looks(Protocol):
+    """Looks at what the classifier is fed; a Sentinel."""
+
+    def look(self, frame: Frame, prediction: Prediction, now_ns: int) -> Sequence[Notice]:
+        """What is wrong with the pictures, once when it begins and once when it is over. Called after every result."""
+        ...
+
 
 def run_live(
     source: Source,
@@ -61,6 +81,8 @@ def run_live(
     frames: int | None = None,
     stop: threading.Event | None = None,
     on_start: Callable[[RunInfo], None] | None = None,
+    decider: Decides | None = None,
+    sentinel: Looks | None = None,
 ) -> LiveSummary:
     """Classify what `source` delivers until it ends, and hand the results to `sinks`.
 
@@ -78,6 +100,8 @@ def run_live(
         frames: end after so many results.
         stop: ends the run when set, as do `seconds` and `frames`: cleanly.
         on_start: called once, with everything open and the source about to start.
+        decider: makes the decision that results carry.
+        sentinel: watches the pictures; what it says, and what the source says of itself, goes to the sinks.
 
     Raises:
         SinkError: a sink cannot be opened. One that fails later is switched off; the summary names it.
@@ -105,6 +129,16 @@ def run_live(
     reader = _Reader(source, slot)
     statistics = LiveStatistics()
     workers: list[SinkWorker] = []
+
+    def tell(notice: Notice) -> None:
+        statistics.notice(notice)
+        for worker in workers:
+            worker.tell(notice)
+
+    if isinstance(source, Reducible):
+        source.reduction = classifier.reduction
+    if isinstance(source, Notifying):
+        source.on_notice = tell
     in_a_hurry = lossless = False
     try:
         _open_all(sinks, info)
@@ -123,11 +157,15 @@ def run_live(
                     break
                 continue
             prediction, timings = classifier.classify_timed(frame.image_bgr)
+            decision = None if decider is None else decider(prediction, frame.captured_ns)
             published_ns = time.monotonic_ns()
-            fps = statistics.note(frame, prediction, timings, published_ns)
-            result = Result(frame, prediction, timings, published_ns, slot.dropped, fps)
+            fps = statistics.note(frame, prediction, timings, published_ns, decision)
+            result = Result(frame, prediction, timings, published_ns, slot.dropped, fps, decision)
             for worker in workers:
                 worker.offer(result)
+            if sentinel is not None:
+                for notice in sentinel.look(frame, prediction, published_ns):
+                    tell(notice)
             if frames is not None and statistics.classified >= frames:
                 break
         statistics.stop()
@@ -148,7 +186,7 @@ def run_live(
     if reader.error is not None:
         raise reader.error
     return statistics.summary(
-        captured=reader.delivered, dropped=slot.dropped, skipped=source.health.skipped, sinks=ended
+        captured=reader.delivered, dropped=slot.dropped, health=source.health, sinks=ended
     )
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_edge.frame import Result
+from onsight_edge.frame import UNKNOWN, Result
 
 # BGR
 _PANEL = (24, 20, 16)
@@ -71,23 +71,42 @@ def draw(image_bgr: NDArray[np.uint8], result: Result) -> NDArray[np.uint8]:
     return image
 
 
+def draw_lost(image_bgr: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """The last picture of a source that was lost: dark, grey, the reason on it, so that nobody takes it for now.
+
+    Args:
+        image_bgr: (H, W, 3) uint8 BGR; it is not changed.
+        text: the reason.
+
+    Returns:
+        A new (H, W, 3) uint8 BGR picture of the same size.
+    """
+    grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY) // 3
+    image: NDArray[np.uint8] = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)  # type: ignore[assignment]
+    height, width = image.shape[:2]
+    size = max(8, round(min(height, width * 3 / 4) / 26)) / 20
+    margin = max(2, width // 40)
+    _write(image, _cut(text, width - 2 * margin, size, 1), (margin, height // 2), size, _DOUBT, 1)
+    return image
+
+
 def _draw_small(image: NDArray[np.uint8], result: Result, scale: _Scale) -> None:
     height = image.shape[0]
     _shade(image, max(0, height - scale.unit - 4), height)
-    colour = _DOUBT if result.prediction.rejected else _GOOD
-    _write(image, result.prediction.label, (2, height - 4), scale.unit / 28, colour, 1)
+    colour = _DOUBT if result.label == UNKNOWN else _GOOD
+    _write(image, result.label, (2, height - 4), scale.unit / 28, colour, 1)
 
 
 def _draw_title(image: NDArray[np.uint8], result: Result, scale: _Scale, baseline: int) -> None:
-    prediction, margin = result.prediction, scale.unit
+    margin = scale.unit
     right = image.shape[1] - margin
-    title = _cut(f"{prediction.label} {prediction.score:.0%}", right - margin, scale.large, scale.thick)
-    colour = _DOUBT if prediction.rejected else _TEXT
+    title = _cut(f"{result.label} {result.score:.0%}", right - margin, scale.large, scale.thick)
+    colour = _DOUBT if result.label == UNKNOWN else _TEXT
     _write(image, title, (margin, baseline), scale.large, colour, scale.thick)
     left = margin + _text_width(title, scale.large, scale.thick) + scale.unit
     truth = result.frame.truth
     if truth is not None:
-        verdict, colour = ("right", _GOOD) if truth == prediction.label else (f"is {truth}", _WRONG)
+        verdict, colour = ("right", _GOOD) if truth == result.label else (f"is {truth}", _WRONG)
         verdict = _cut(verdict, right - left, scale.small, 1)
         _write(image, verdict, (left, baseline), scale.small, colour, 1)
         left += _text_width(verdict, scale.small, 1) + scale.unit

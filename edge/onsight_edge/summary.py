@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from onsight_edge.frame import Frame, Prediction, Timings
+from onsight_edge.frame import Decision, Frame, Notice, Prediction, Timings
 from onsight_edge.sinks.worker import SinkSummary
+from onsight_edge.sources.source import Health
 
 _STEP = math.log1p(0.005)  # of the histogram: what it says is within 0.25 % of the value that was measured
 _WINDOW_NS = 5_000_000_000
+_MOST_NOTICES = 100  # kept one by one, the last ones of a run
 _MOST_IN_WINDOW = 5_000  # ages kept one by one at each end of a run; enough for 5 s at 1000 frames a second
 
 
@@ -37,22 +39,27 @@ class LiveSummary:
         captured: frames that the source delivered.
         classified: frames that were classified.
         dropped: frames that a newer one replaced before the classifier had time.
-        skipped: pictures that arrived damaged.
+        health: what the source counted: damaged, frozen and resized pictures, and how often it was lost and came back.
         seconds: from the start to the last result or the end.
         fps: results a second, first to last.
         age_ms: how old the picture was when its result was handed to the sinks; None without results, as below.
         age_first_5s_ms, age_last_5s_ms: the p50 of the same over the first and the last 5 s; in a healthy run they
             are alike. Of runs under 10 s the two overlap.
         preprocess_ms, inference_ms, postprocess_ms: stage times.
-        correct, judged: right answers among frames whose truth is known; an answer below the threshold is wrong.
+        correct, judged: frames whose best class was right, among those whose truth is known. The threshold plays no
+            part: so a live run's accuracy is the file's on the same pictures.
+        rejected: answers that were `unknown`, the best class being below the threshold.
+        correct_accepted, judged_accepted: `correct` and `judged` among the answers that were not.
         labels: how often each answer was given, most frequent first.
+        decisions: how often the decision changed to something else; None without a decider.
+        notices: what was wrong with the source or its pictures; of very many the last ones.
         sinks: what became of each.
     """
 
     captured: int
     classified: int
     dropped: int
-    skipped: int
+    health: Health
     seconds: float
     fps: float
     age_ms: Percentiles | None
@@ -63,7 +70,12 @@ class LiveSummary:
     postprocess_ms: Percentiles | None
     correct: int
     judged: int
+    rejected: int
+    correct_accepted: int
+    judged_accepted: int
     labels: dict[str, int]
+    decisions: int | None
+    notices: tuple[Notice, ...]
     sinks: tuple[SinkSummary, ...]
 
     @property
@@ -71,13 +83,18 @@ class LiveSummary:
         """Right answers, 0..1, among the frames whose truth is known; None where none is."""
         return self.correct / self.judged if self.judged else None
 
+    @property
+    def accuracy_accepted(self) -> float | None:
+        """The same among the answers that were not `unknown`."""
+        return self.correct_accepted / self.judged_accepted if self.judged_accepted else None
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values; docs/live.md describes every key."""
         return {
             "captured": self.captured,
             "classified": self.classified,
             "dropped": self.dropped,
-            "skipped": self.skipped,
+            **asdict(self.health),
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "age_ms": self.age_ms and self.age_ms.to_json(),
@@ -89,7 +106,11 @@ class LiveSummary:
             "correct": self.correct,
             "judged": self.judged,
             "accuracy": _rounded(self.accuracy),
+            "rejected": self.rejected,
+            "accuracy_accepted": _rounded(self.accuracy_accepted),
             "labels": self.labels,
+            "decisions": self.decisions,
+            "notices": [notice.to_json() for notice in self.notices],
             "sinks": [
                 {
                     "name": sink.name,
@@ -137,7 +158,9 @@ class LiveStatistics:
 
     def __init__(self) -> None:
         self.classified = 0
-        self._correct = self._judged = 0
+        self._correct = self._judged = self._rejected = self._correct_accepted = self._judged_accepted = 0
+        self._decisions: int | None = None
+        self._notices: deque[Notice] = deque(maxlen=_MOST_NOTICES)
         self._labels: Counter[str] = Counter()
         self._age, self._preprocess = Histogram(), Histogram()
         self._inference, self._postprocess = Histogram(), Histogram()
@@ -155,16 +178,34 @@ class LiveStatistics:
         """The loop has ended."""
         self._end_ns = time.monotonic_ns()
 
-    def note(self, frame: Frame, prediction: Prediction, timings: Timings, published_ns: int) -> float:
+    def notice(self, notice: Notice) -> None:
+        """Keep what a source or a sentinel says; any thread may call it."""
+        self._notices.append(notice)
+
+    def note(
+        self,
+        frame: Frame,
+        prediction: Prediction,
+        timings: Timings,
+        published_ns: int,
+        decision: Decision | None = None,
+    ) -> float:
         """Count a result; returns results a second over the last second."""
         if not self.classified:
             self._first_ns = published_ns
         self._last_ns = published_ns
         self.classified += 1
         self._labels[prediction.label] += 1
+        self._rejected += prediction.rejected
+        if decision is not None:
+            self._decisions = (self._decisions or 0) + decision.changed
         if frame.truth is not None:
+            right = frame.truth == prediction.classes[prediction.index]
             self._judged += 1
-            self._correct += frame.truth == prediction.label
+            self._correct += right
+            if not prediction.rejected:
+                self._judged_accepted += 1
+                self._correct_accepted += right
         age_ns = published_ns - frame.captured_ns
         self._age.add(age_ns)
         self._preprocess.add(timings.preprocess_ns)
@@ -180,13 +221,13 @@ class LiveStatistics:
             self._recent.popleft()
         return _rate(len(self._recent), published_ns - self._recent[0])
 
-    def summary(self, *, captured: int, dropped: int, skipped: int, sinks: tuple[SinkSummary, ...]) -> LiveSummary:
+    def summary(self, *, captured: int, dropped: int, health: Health, sinks: tuple[SinkSummary, ...]) -> LiveSummary:
         """Everything together, once the loop has ended."""
         return LiveSummary(
             captured=captured,
             classified=self.classified,
             dropped=dropped,
-            skipped=skipped,
+            health=health,
             seconds=(self._end_ns - self._start_ns) / 1e9,
             fps=_rate(self.classified, self._last_ns - self._first_ns),
             age_ms=self._age.percentiles(),
@@ -197,7 +238,12 @@ class LiveStatistics:
             postprocess_ms=self._postprocess.percentiles(),
             correct=self._correct,
             judged=self._judged,
+            rejected=self._rejected,
+            correct_accepted=self._correct_accepted,
+            judged_accepted=self._judged_accepted,
             labels=dict(self._labels.most_common()),
+            decisions=self._decisions,
+            notices=tuple(self._notices),
             sinks=sinks,
         )
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_edge.frame import Frame
-from onsight_edge.latest import LatestFrame
+from onsight_edge.latest import ROOM, LatestFrame
 
 IMAGE = np.zeros((1, 1, 3), np.uint8)
 
@@ -87,11 +87,12 @@ def test_get_returns_after_its_timeout() -> None:
 
 def test_close_wakes_a_waiting_get_and_a_waiting_put() -> None:
     empty, full = LatestFrame(), LatestFrame(wait=True)
-    full.put(frame(0))
+    for index in range(ROOM):
+        full.put(frame(index))
     answers: dict[str, object] = {}
     threads = [
         threading.Thread(target=lambda: answers.update(get=empty.get()), daemon=True),
-        threading.Thread(target=lambda: answers.update(put=full.put(frame(1))), daemon=True),
+        threading.Thread(target=lambda: answers.update(put=full.put(frame(ROOM))), daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -102,6 +103,6 @@ def test_close_wakes_a_waiting_get_and_a_waiting_put() -> None:
         thread.join(5)
     assert answers == {"get": None, "put": False}
     assert empty.ended and not full.ended
-    assert full.put(frame(2)) is False
-    left = full.get(0)
-    assert left is not None and left.index == 0 and full.ended
+    assert full.put(frame(9)) is False
+    left = [full.get(0) for _ in range(ROOM)]
+    assert [one and one.index for one in left] == list(range(ROOM)) and full.ended

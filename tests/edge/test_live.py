@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import Split
 from onsight_edge.errors import BackendError, SinkError, SourceError, UsageError
-from onsight_edge.frame import Frame, Result
+from onsight_edge.frame import Decision, Frame, Notice, Prediction, Result
 from onsight_edge.live import run_live
 from onsight_edge.sinks import RunInfo, worker
 from onsight_edge.sinks.jsonl import JsonlSink
@@ -163,12 +166,125 @@ def test_accuracy_live_equals_accuracy_on_the_same_pictures() -> None:
     assert sum(summary.labels.values()) == 60
 
 
-def test_a_rejected_answer_is_unknown_and_wrong() -> None:
+def test_a_rejected_answer_is_unknown_and_counted_apart() -> None:
     spec = ModelSpec("strict", CLASSES, (32, 32), threshold=0.99)
     pictures = Split(np.full((5, 32, 32, 3), 100, np.uint8), np.zeros(5, np.int64))
     source = DatasetSource("x", pictures, CLASSES, fps=500)
     summary = run_live(source, Classifier(spec, FakeBackend(spec, strongest_channel)), policy="every")
-    assert summary.labels == {"unknown": 5} and summary.accuracy == 0.0
+    assert summary.labels == {"unknown": 5} and summary.rejected == 5
+    # the file's accuracy, in which a threshold plays no part: the three channels are equal, and the first is the truth
+    assert summary.accuracy == 1.0 and summary.accuracy_accepted is None
+
+
+class Teller(Recorder):
+    """A recorder that takes notices, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Notice | int] = []
+
+    def write(self, result: Result) -> None:
+        super().write(result)
+        self.heard.append(result.frame.index)
+
+    def notice(self, notice: Notice) -> None:
+        self.heard.append(notice)
+
+
+class Alternating:
+    """Decides for another class on every third frame."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def __call__(self, prediction: Prediction, captured_ns: int) -> Decision:
+        self._seen += 1
+        return Decision(CLASSES[self._seen // 3 % 3], 0.5, captured_ns, self._seen % 3 == 0)
+
+
+class Complaining:
+    """Finds the fourth frame too dark, and the sixth light again."""
+
+    def look(self, frame: Frame, prediction: Prediction, now_ns: int) -> tuple[Notice, ...]:
+        return (Notice("dark", "too dark", now_ns, over=frame.index == 5),) if frame.index in (3, 5) else ()
+
+
+def test_decisions_and_notices_reach_the_sinks_in_their_places() -> None:
+    teller, deaf = Teller(), Recorder()
+    summary = run_live(
+        SyntheticSource(None, (64, 64), 8),
+        classifier(),
+        [teller, deaf],
+        decider=Alternating(),
+        sentinel=Complaining(),
+    )
+    dark, light = summary.notices
+    assert (dark.kind, dark.over, light.over) == ("dark", False, True)
+    assert teller.heard == [0, 1, 2, 3, dark, 4, 5, light, 6, 7]
+    assert [one.label for one in deaf.results] == [CLASSES[at // 3] for at in (1, 2, 3, 4, 5, 6, 7, 8)]
+    assert summary.decisions == 2
+    assert summary.to_json()["notices"][0] == {"notice": "dark", "text": "too dark", "over": False}
+
+
+class Reduced(SyntheticSource):
+    """Hands out pictures at the scale it was told, and the whole ones only to those that ask."""
+
+    def __init__(self) -> None:
+        super().__init__(None, (256, 128), 5)
+        self.decoded = 0
+        self.reduction: Callable[[tuple[int, int]], int] = lambda size_wh: 1
+
+    def read(self) -> Frame | None:
+        frame = super().read()
+        if frame is None:
+            return None
+        by = self.reduction((256, 128))
+        return replace(frame, image_bgr=frame.image_bgr[::by, ::by], full=lambda: self._whole(frame))
+
+    def _whole(self, frame: Frame) -> NDArray[np.uint8]:
+        self.decoded += 1
+        return frame.image_bgr
+
+
+def test_only_sinks_that_ask_get_a_picture_and_then_the_whole_one() -> None:
+    class Looker(Recorder):
+        wants_image = True
+
+    source, blind = Reduced(), Recorder()
+    judge = classifier()
+    run_live(source, judge, [blind])
+    assert judge.reduction((256, 128)) == source.reduction((256, 128)) > 1
+    assert source.decoded == 0
+    assert {result.frame.image_bgr.shape for result in blind.results} == {(0, 0, 3)}
+    source, looker = Reduced(), Looker()
+    run_live(source, classifier(), [looker, Recorder()])
+    assert source.decoded == 5
+    assert {result.frame.image_bgr.shape for result in looker.results} == {(128, 256, 3)}
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(0, 10**9, 3600))
+    monkeypatch.setattr(time, "time", lambda: -next(hours))
+    monkeypatch.setattr(time, "time_ns", lambda: -next(hours) * 10**9)
+    summary = run_live(SyntheticSource(200, (64, 64), 40), classifier(), [Recorder()])
+    assert summary.classified + summary.dropped == 40
+    assert summary.age_ms is not None and 0 <= summary.age_ms.p50 < 1000 and 0 < summary.seconds < 30
+
+
+def test_100_000_frames_grow_memory_by_less_than_2_mb() -> None:
+    process = psutil.Process()
+    rss: list[int] = []
+
+    class Watcher(Recorder):
+        def write(self, result: Result) -> None:
+            if result.frame.index % 10_000 == 9_999:
+                rss.append(process.memory_info().rss)
+
+    source = SyntheticSource(None, (64, 32), 100_000)
+    run_live(source, classifier(), [Watcher(backlog=8)], decider=Alternating(), sentinel=Complaining())
+    assert len(rss) == 10
+    # from 20,000 frames on: by then every histogram step and window is there
+    assert rss[-1] - rss[1] < 2_000_000, rss
 
 
 def test_seconds_frames_and_stop_end_an_endless_run() -> None:

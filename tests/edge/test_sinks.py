@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
+import signal
 import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import cv2
@@ -16,8 +19,9 @@ import numpy as np
 import pytest
 
 from onsight_edge.errors import SinkError
-from onsight_edge.frame import Frame, Prediction, Result, Timings
+from onsight_edge.frame import SOURCE_LOST, Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.sinks import RunInfo, SinkWorker, window
+from onsight_edge.sinks.events import EventsSink
 from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.mp4 import Mp4Sink
 from onsight_edge.sinks.status import StatusSink, plain_line
@@ -78,6 +82,57 @@ def test_jsonl_has_a_line_a_result_and_replaces_the_old_file(tmp_path: Path) -> 
         "fps": 24.5,
         "truth": "dog",
     }
+
+
+def test_jsonl_has_notices_between_the_results(tmp_path: Path) -> None:
+    sink = JsonlSink(str(tmp_path / "out.jsonl"))
+    sink.open(LIVE)
+    sink.write(replace(result(0), decision=Decision("dog", 0.61, 0)))
+    sink.notice(Notice("dark", "too dark: more light", 0))
+    sink.close()
+    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert (first["label"], first["decision"], first["decision_score"]) == ("cat", "dog", 0.61)
+    assert second == {"notice": "dark", "text": "too dark: more light", "over": False}
+
+
+def test_events_are_lines_where_the_decision_changes_and_go_on_after_the_old_ones(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    before = datetime.now(timezone.utc)
+    for labels in (["cat", "cat", "dog"], ["dog", "dog", "unknown"]):
+        sink = EventsSink(str(path))
+        sink.open(LIVE)
+        for index, label in enumerate(labels):
+            one = result(index, captured_ns=time.monotonic_ns())
+            sink.write(replace(one, decision=Decision(label, 0.5, 0)))
+        sink.notice(Notice("source-lost", "the camera is gone", time.monotonic_ns()))
+        sink.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line.get("event", line.get("notice")) for line in lines] == [
+        *("cat", "dog", "source-lost"),
+        *("dog", "unknown", "source-lost"),
+    ]
+    assert lines[1]["before"] == "cat" and lines[1]["frame"] == 2 and lines[3]["before"] is None
+    for line in lines:
+        at = datetime.fromisoformat(line["at"].replace("Z", "+00:00"))
+        assert abs((at - before).total_seconds()) < 60
+
+
+def test_events_on_a_full_disk_keep_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "old"}\n')
+    sink = EventsSink(str(path))
+    sink.open(LIVE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))
+    try:
+        with pytest.raises(SinkError, match="cannot write"):
+            sink.write(result(0, captured_ns=time.monotonic_ns()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    sink.close()
+    assert path.read_text() == '{"event": "old"}\n'
 
 
 def test_jsonl_takes_a_file_name_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -233,6 +288,29 @@ def test_status_prints_one_plain_line_a_second_where_there_is_no_terminal() -> N
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_status_tells_what_is_wrong_and_shows_nothing_old_while_the_source_is_lost() -> None:
+    plain = io.StringIO()
+    sink = StatusSink(plain)
+    sink.open(LIVE)
+    sink.notice(Notice("dark", "the pictures are too dark", 0))
+    sink.notice(Notice("dark", "light again", 0, over=True))
+    assert plain.getvalue().splitlines() == ["notice: the pictures are too dark", "over: light again"]
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    sink = StatusSink(screen)
+    sink.open(LIVE)
+    sink.write(result(7))
+    sink.notice(Notice(SOURCE_LOST, "camera 0 is gone", 0))
+    sink.close()
+    told = screen.getvalue()
+    assert "camera 0 is gone" in told
+    assert told.rindex("waiting for the source") > told.rindex("cat")  # the old answer does not come back at the end
 
 
 def test_status_renews_one_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

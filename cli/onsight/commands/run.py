@@ -190,7 +190,17 @@ def _print_summary(summary: LiveSummary) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
-    damaged = f", {summary.skipped} damaged" if summary.skipped else ""
+    health = summary.health
+    damaged = "".join(
+        f", {count} {what}"
+        for count, what in (
+            (health.skipped, "damaged"),
+            (health.frozen, "frozen"),
+            (health.resized, "changes of size"),
+            (health.reopened, "times lost and back"),
+        )
+        if count
+    )
     table.add_row(
         "frames",
         f"{summary.classified} classified, {summary.dropped} dropped of {summary.captured}{damaged} "
@@ -205,6 +215,12 @@ def _print_summary(summary: LiveSummary) -> None:
         table.add_row(name, _milliseconds(stage))
     if summary.accuracy is not None:
         table.add_row("accuracy", f"{summary.accuracy:.1%} ({summary.correct} of {summary.judged})")
+    if summary.rejected:
+        accepted = summary.accuracy_accepted
+        of_them = "" if accepted is None else f"; accuracy of the others {accepted:.1%}"
+        table.add_row("unknown", f"{summary.rejected} of {summary.classified}{of_them}")
+    if summary.decisions is not None:
+        table.add_row("decisions", f"{summary.decisions} changes")
     most = list(summary.labels.items())[:5]
     more = f", and {len(summary.labels) - 5} more" if len(summary.labels) > 5 else ""
     table.add_row("answers", ", ".join(f"{label} {count}" for label, count in most) + more)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from onsight_edge.frame import Result
+from onsight_edge.frame import Notice, Result
 
 
 def _nothing() -> None:
@@ -41,7 +41,8 @@ class Sink(Protocol):
 
     Attributes:
         name: for the summary and for messages.
-        wants_image: whether results come with their picture; else `frame.image_bgr` has shape (0, 0, 3).
+        wants_image: whether results come with their picture at its own size; else `frame.image_bgr` has shape
+            (0, 0, 3).
         backlog: results that may wait while it writes. Beyond it the oldest is dropped and counted for a live
             source; a file's run waits.
     """
@@ -71,5 +72,18 @@ class Sink(Protocol):
 
         Raises:
             SinkError: what was written cannot be finished.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesNotices(Protocol):
+    """A sink that is also told what is wrong with the source or its pictures."""
+
+    def notice(self, notice: Notice) -> None:
+        """Take a notice, in the sink's own thread, in its place among the results.
+
+        Raises:
+            SinkError: as `Sink.write`.
         """
         ...

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from onsight_edge.frame import Result
+from onsight_edge.frame import SOURCE_LOST, UNKNOWN, Notice, Result
 from onsight_edge.quiet import wait_for_stderr
 from onsight_edge.sinks.sink import RunInfo
 
@@ -58,6 +58,20 @@ class StatusSink:
         else:
             self._live.update(_styled(result), refresh=True)
 
+    def notice(self, notice: Notice) -> None:
+        """Say it in a line of its own, above the one that renews itself."""
+        if self._stream is None:
+            return
+        wait_for_stderr()
+        line = f"{'over' if notice.over else 'notice'}: {notice.text}"
+        if self._live is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._live.console.print(line, style="dim" if notice.over else "yellow", highlight=False, markup=False)
+            if notice.kind == SOURCE_LOST:
+                self._last = None
+                self._live.update("waiting for the source to come back", refresh=True)
+
     def close(self) -> None:
         """Leave the last state standing."""
         if self._live is not None:
@@ -69,7 +83,7 @@ class StatusSink:
 def plain_line(result: Result) -> str:
     """`cat 0.93  29.9 fps  age 4.1 ms  dropped 0  frame 120`, and the truth where it is known."""
     line = (
-        f"{result.prediction.label} {result.prediction.score:.2f}  {result.fps:.1f} fps  "
+        f"{result.label} {result.score:.2f}  {result.fps:.1f} fps  "
         f"age {result.age_ms:.1f} ms  dropped {result.dropped}  frame {result.frame.index}"
     )
     return line if result.frame.truth is None else f"{line}  truth {result.frame.truth}"
@@ -78,16 +92,15 @@ def plain_line(result: Result) -> str:
 def _styled(result: Result) -> Text:
     from rich.text import Text
 
-    prediction = result.prediction
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{prediction.label:<14}", style="bold dim" if prediction.rejected else "bold green")
-    filled = round(10 * min(max(prediction.score, 0.0), 1.0))
+    text.append(f"{result.label:<14}", style="bold dim" if result.label == UNKNOWN else "bold green")
+    filled = round(10 * min(max(result.score, 0.0), 1.0))
     text.append("━" * filled, style="green").append("━" * (10 - filled), style="bright_black")
-    text.append(f" {prediction.score:.2f}")
+    text.append(f" {result.score:.2f}")
     for name, value in (("fps", f"{result.fps:.1f}"), ("age", f"{result.age_ms:.1f} ms")):
         text.append(f"   {name} ", style="dim").append(value)
     text.append("   dropped ", style="dim").append(str(result.dropped), style="yellow" if result.dropped else "")
     if result.frame.truth is not None:
-        right = result.frame.truth == prediction.label
+        right = result.frame.truth == result.label
         text.append("   truth ", style="dim").append(result.frame.truth, style="green" if right else "red")
     return text

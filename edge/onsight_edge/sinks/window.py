@@ -7,13 +7,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 
 from onsight_edge.errors import SinkError
-from onsight_edge.frame import Result
-from onsight_edge.overlay import draw
+from onsight_edge.frame import SOURCE_LOST, Notice, Result
+from onsight_edge.overlay import draw, draw_lost
 from onsight_edge.sinks.sink import RunInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ESCAPE = 27
 _PROBE = "import cv2; cv2.namedWindow('onsight'); cv2.waitKey(1); cv2.destroyAllWindows()"
@@ -30,6 +35,7 @@ class WindowSink:
     def __init__(self) -> None:
         self._title = "onsight"
         self._shown = False
+        self._last: NDArray[np.uint8] | None = None
         self._stop = RunInfo("", False, None, None, "", ()).request_stop
 
     def open(self, info: RunInfo) -> None:
@@ -56,10 +62,25 @@ class WindowSink:
             if self._shown and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
                 self._stop()
                 return
-            cv2.imshow(self._title, draw(result.frame.image_bgr, result))
+            self._last = result.frame.image_bgr
+            cv2.imshow(self._title, draw(self._last, result))
             self._shown = True
             if cv2.waitKey(1) & 0xFF in (ord("q"), _ESCAPE):
                 self._stop()
+        except cv2.error as error:
+            raise SinkError(f"the window failed: {str(error).splitlines()[0]}") from error
+
+    def notice(self, notice: Notice) -> None:
+        """Show that the source is lost: its last picture must not pass for the present one.
+
+        Raises:
+            SinkError: the display went away.
+        """
+        if notice.kind != SOURCE_LOST or self._last is None:
+            return
+        try:
+            cv2.imshow(self._title, draw_lost(self._last, notice.text))
+            cv2.waitKey(1)
         except cv2.error as error:
             raise SinkError(f"the window failed: {str(error).splitlines()[0]}") from error
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onsight_edge.errors import OnsightError
-from onsight_edge.frame import Result
-from onsight_edge.sinks.sink import Sink
+from onsight_edge.frame import Notice, Result
+from onsight_edge.sinks.sink import Sink, TakesNotices
 
 _TICK_S = 0.1
 _AFTER_STOP_S = 3.0
+_MOST_NOTICES = 100  # waiting for one sink; far more than a source and a sentinel ever have to say at once
 _NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 
 
@@ -74,7 +75,8 @@ class SinkWorker:
         self.sink = sink
         self._wait = wait
         self._end = RunEnd() if end is None else end
-        self._queue: deque[Result] = deque()
+        self._queue: deque[Result | Notice] = deque()
+        self._waiting = 0  # results among them
         self._changed = threading.Condition()
         self._closing = False
         self._deadline = float("inf")
@@ -94,17 +96,26 @@ class SinkWorker:
     def offer(self, result: Result) -> None:
         """Hand over a result; returns at once unless the worker waits for room."""
         if not self.sink.wants_image:
-            result = replace(result, frame=replace(result.frame, image_bgr=_NO_IMAGE))
+            result = replace(result, frame=replace(result.frame, image_bgr=_NO_IMAGE, full=None))
         with self._changed:
             has_room = True if not self._wait else self._wait_for_room()
             if self._error is not None or self._closing or not has_room:
                 self._dropped += 1
                 return
-            if len(self._queue) >= self.sink.backlog:
-                self._queue.popleft()
-                self._dropped += 1
+            if self._waiting >= self.sink.backlog:
+                self._drop_oldest()
             self._queue.append(result)
+            self._waiting += 1
             self._changed.notify_all()
+
+    def tell(self, notice: Notice) -> None:
+        """Hand over a notice, if the sink takes such; never waits. Any thread may call it."""
+        if not isinstance(self.sink, TakesNotices):
+            return
+        with self._changed:
+            if self._error is None and not self._closing and len(self._queue) - self._waiting < _MOST_NOTICES:
+                self._queue.append(notice)
+                self._changed.notify_all()
 
     def close(self, drain_s: float | None = None) -> None:
         """No more results: let the sink write what waits for at most `drain_s` seconds (None: all of it).
@@ -137,9 +148,16 @@ class SinkWorker:
 
     def _run(self) -> None:
         try:
-            while (result := self._next()) is not None:
-                self._note_age(result)
-                self.sink.write(result)
+            while (next_one := self._next()) is not None:
+                if isinstance(next_one, Notice):
+                    if isinstance(self.sink, TakesNotices):
+                        self.sink.notice(next_one)
+                    continue
+                self._note_age(next_one)
+                if next_one.frame.full is not None:  # the sink wants its picture: decoded here, where nobody waits
+                    whole = replace(next_one.frame, image_bgr=next_one.frame.picture(), full=None)
+                    next_one = replace(next_one, frame=whole)
+                self.sink.write(next_one)
                 self._written += 1
         except Exception as error:
             self._fail(error)
@@ -149,26 +167,38 @@ class SinkWorker:
             self._fail(error)
 
     def _wait_for_room(self) -> bool:
-        while len(self._queue) >= self.sink.backlog and self._error is None:
+        while self._waiting >= self.sink.backlog and self._error is None:
             since = self._end.since
             if since is not None and time.monotonic() > since + _AFTER_STOP_S:
                 return False
             self._changed.wait(_TICK_S)  # in steps: whoever sets `stop` knows nothing of this condition
         return True
 
-    def _next(self) -> Result | None:
+    def _drop_oldest(self) -> None:
+        oldest = next(at for at, one in enumerate(self._queue) if isinstance(one, Result))
+        del self._queue[oldest]
+        self._waiting -= 1
+        self._dropped += 1
+
+    def _drop_all(self) -> None:
+        self._dropped += self._waiting
+        self._waiting = 0
+        self._queue.clear()
+
+    def _next(self) -> Result | Notice | None:
         with self._changed:
             while not self._queue:
                 if self._closing:
                     return None
                 self._changed.wait()
             if time.monotonic() > self._deadline:
-                self._dropped += len(self._queue)
-                self._queue.clear()
+                self._drop_all()
                 return None
-            result = self._queue.popleft()
+            next_one = self._queue.popleft()
+            if isinstance(next_one, Result):
+                self._waiting -= 1
             self._changed.notify_all()
-            return result
+            return next_one
 
     def _note_age(self, result: Result) -> None:
         now = time.monotonic_ns()
@@ -182,6 +212,5 @@ class SinkWorker:
         text = str(error) if isinstance(error, OnsightError) else f"{type(error).__name__}: {error}"
         with self._changed:
             self._error = self._error or text  # the first one is the cause
-            self._dropped += len(self._queue)
-            self._queue.clear()
+            self._drop_all()
             self._changed.notify_all()
