@@ -123,6 +123,25 @@ class Classifier:
             scores[row] = self._postprocess.scores(self._infer(self._preprocess.encode(picture)))[0]
         return scores
 
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """The last picture as the model saw it: (height, width, channels) uint8; the next one overwrites it."""
+        return self._preprocess.seen
+
+    def reduction(self, frame_wh: tuple[int, int]) -> int:
+        """The most by which a JPEG of this size may be reduced while it is decoded: 1, 2, 4 or 8."""
+        return self._preprocess.reduction(frame_wh)
+
+    def with_spec(self, spec: ModelSpec) -> Classifier:
+        """The same model under another spec: another threshold, region of the frame, turn or flip.
+
+        Both share the runtime, so they may not be used by two threads at once, and closing either closes both.
+
+        Raises:
+            UnsupportedModelError: the model takes no input, or gives no answer, such as `spec` describes.
+        """
+        return type(self)(spec, self.backend, self.model)
+
     def close(self) -> None:
         """Free the runtime's memory."""
         self.backend.close()

@@ -2,46 +2,66 @@
 
 Two steps, kept apart because they have different owners:
 
-* pixels: crop or pad, resize, convert the colour. uint8 in, uint8 out. Decided by the ModelSpec alone, so that
-  training pictures, calibration pictures and live frames are treated alike.
-* encoding: pixels -> the numbers the input tensor stores. Decided by the spec and the file's TensorInfo.
+* pixels: cut, resize, turn, convert the colour. uint8 in, uint8 out. Decided by the ModelSpec alone, so that training
+  pictures, calibration pictures and live frames are treated alike.
+* encoding (encode.py): pixels -> the numbers the input tensor stores. Decided by the spec and the file's TensorInfo.
 
-The resize comes before the colour conversion: it leaves few pixels to convert.
+The resize comes first: it leaves few pixels to turn and to convert. What depends on the frame's size alone is worked
+out once for each size, with its buffers, so that a frame of the same size as the last costs no allocation.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from onsight_edge.errors import DataError, UnsupportedModelError
+from onsight_edge.encode import Encoder
+from onsight_edge.errors import DataError
 from onsight_edge.frame import TensorInfo
+from onsight_edge.geometry import fit, reduction, view_of
+from onsight_edge.resize import Resizer
 from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COLOUR_FROM_BGR = {"rgb": cv2.COLOR_BGR2RGB, "grey": cv2.COLOR_BGR2GRAY}
+_Step = Callable[["NDArray[np.uint8]", "NDArray[np.uint8]"], None]  # from a picture into a buffer
+# (channels of the picture, the spec's colour) -> OpenCV's conversion; None: as it is
+_CONVERSIONS = {
+    (1, "rgb"): cv2.COLOR_GRAY2BGR,
+    (1, "bgr"): cv2.COLOR_GRAY2BGR,
+    (1, "grey"): None,
+    (3, "rgb"): cv2.COLOR_BGR2RGB,
+    (3, "bgr"): None,
+    (3, "grey"): cv2.COLOR_BGR2GRAY,
+    (4, "rgb"): cv2.COLOR_BGRA2RGB,
+    (4, "bgr"): cv2.COLOR_BGRA2BGR,
+    (4, "grey"): cv2.COLOR_BGRA2GRAY,
+}
 
 
 class Preprocessor:
     """Turns pictures into one model's input tensors, reusing its buffers.
 
     Not for two threads at once. Without `tensor` it yields the pixels themselves, as training wants them.
+
+    Attributes:
+        spec: decides the pixels.
+        seen: (height, width, channels) uint8, the last picture as the model saw it; overwritten by the next.
     """
 
     def __init__(self, spec: ModelSpec, tensor: TensorInfo | None = None) -> None:
         self.spec = spec
         width, height = spec.input_size_wh
-        self._size_wh = (width, height)
-        self._shape = (height, width, spec.channels)
-        self._resized = np.empty((height, width, 3), np.uint8)
-        self._double = np.empty((2 * height, 2 * width, 3), np.uint8)
-        self._canvas = np.zeros((height, width, 3), np.uint8)
-        self._pixels = np.empty(self._shape, np.uint8)
-        self._encode = None if tensor is None else _Encoder(spec, tensor)
+        self.seen: NDArray[np.uint8] = np.zeros((height, width, spec.channels), np.uint8)
+        self._batch = self.seen[np.newaxis]
+        self._encode = None if tensor is None else Encoder(spec, tensor)
+        self._shape: tuple[int, ...] = ()
+        self._steps: _Steps  # for pictures of that shape
 
     def pixels(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The model's view of a picture.
@@ -50,31 +70,23 @@ class Preprocessor:
             image_bgr: (H, W, 3) uint8 BGR; (H, W), (H, W, 1) grey and (H, W, 4) BGRA are accepted too.
 
         Returns:
-            (height, width, channels) uint8 in the spec's size and colour. The buffer is reused by the next call.
+            `seen`: (height, width, channels) uint8 in the spec's size and colour, reused by the next call.
 
         Raises:
             DataError: not a uint8 picture.
         """
-        image_bgr = as_bgr(image_bgr)
-        resize = self.spec.resize
-        if resize == "fit-shortest":
-            image_bgr = _centre_cut(image_bgr, self._size_wh)
-        if resize == "fit-longest":
-            small = self._padded(image_bgr)
-        else:
-            small = self._resize(image_bgr, self._size_wh, self._resized)
-        code = _COLOUR_FROM_BGR.get(self.spec.colour)
-        if code is None:
-            np.copyto(self._pixels, small)
-        elif self.spec.colour == "grey":
-            cv2.cvtColor(small, code, dst=self._pixels[..., 0])
-        else:
-            cv2.cvtColor(small, code, dst=self._pixels)
-        return self._pixels
+        if image_bgr.shape != self._shape:
+            self._steps = _Steps(self.spec, image_bgr.shape, _channels(image_bgr.shape), self.seen)
+            self._shape = image_bgr.shape
+        if image_bgr.dtype != np.uint8:
+            raise DataError(f"a picture must be uint8 with values 0..255, not {image_bgr.dtype}")
+        self._steps.run(image_bgr)
+        return self.seen
 
     def __call__(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.generic]:
         """The input tensor for a picture: batch of one, dtype of the file. Reused by the next call."""
-        return self.encode(self.pixels(image_bgr))
+        pixels = self.pixels(image_bgr)
+        return self._batch if self._encode is None else self._encode(pixels)
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """The input tensor for pixels that already have the model's size and colour.
@@ -89,114 +101,76 @@ class Preprocessor:
             return pixels[np.newaxis]
         return self._encode(pixels)
 
-    def _resize(self, image: NDArray[np.uint8], size_wh: tuple[int, int], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        height, width = image.shape[:2]
-        if (width, height) == size_wh:
-            return image
-        if width >= 4 * size_wh[0] and height >= 4 * size_wh[1]:
-            # AREA over every source pixel can cost more than a small network. Four samples per output pixel, each
-            # between four source pixels, and their mean cost a fraction of that.
-            double_wh = (2 * size_wh[0], 2 * size_wh[1])
-            double = self._double[: double_wh[1], : double_wh[0]]
-            image = cv2.resize(image, double_wh, dst=double, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-            return cv2.resize(image, size_wh, dst=out, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-        shrinks = width > size_wh[0] or height > size_wh[1]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(image, size_wh, dst=out, interpolation=how)  # type: ignore[return-value]
+    def reduction(self, frame_wh: tuple[int, int]) -> int:
+        """The most by which a JPEG of this size may be reduced while it is decoded: 1, 2, 4 or 8.
 
-    def _padded(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        width, height = self._size_wh
-        scale = min(width / image.shape[1], height / image.shape[0])
-        inner_w = max(1, round(image.shape[1] * scale))
-        inner_h = max(1, round(image.shape[0] * scale))
-        left, top = (width - inner_w) // 2, (height - inner_h) // 2
-        self._canvas[:] = 0
-        inner = np.empty((inner_h, inner_w, 3), np.uint8)
-        self._canvas[top : top + inner_h, left : left + inner_w] = self._resize(image, (inner_w, inner_h), inner)
-        return self._canvas
+        What is looked at then still covers the model's input.
+        """
+        return reduction(frame_wh, self.spec.input_size_wh, self.spec.resize, view_of(self.spec))
 
 
-class _Encoder:
-    """Pixels 0..255 -> what the input tensor stores."""
+class _Steps:
+    """What is done with every picture of one shape: each step writes into a buffer of its own, the last into `seen`."""
 
-    def __init__(self, spec: ModelSpec, tensor: TensorInfo) -> None:
-        width, height = spec.input_size_wh
-        dtype = np.dtype(tensor.dtype)
-        nchw = _is_nchw(tensor, spec)
-        size = (spec.channels, height, width) if nchw else (height, width, spec.channels)
-        self._tensor = np.empty((1, *size), dtype)
-        # written to as (height, width, channels) whatever the order of the tensor
-        self._picture = self._tensor[0].transpose(1, 2, 0) if nchw else self._tensor[0]
-        self._table: NDArray[np.generic] | None = None
-        values = np.arange(256, dtype=np.float64)[:, np.newaxis]
-        real = (values - np.asarray(spec.mean)) / np.asarray(spec.std)
-        real = np.broadcast_to(real, (256, spec.channels))
-        if dtype.kind == "f":
-            stored = real.astype(dtype)
-        else:
-            limits = np.iinfo(dtype)
-            if not tensor.quantized and not spec.raw_pixels:
-                raise UnsupportedModelError(
-                    f"input {tensor.name!r} stores {dtype} without a scale, so mean and std cannot be applied"
-                )
-            scale = tensor.scale or 1.0
-            stored = np.clip(np.rint(real / scale) + tensor.zero_point, limits.min, limits.max).astype(dtype)
-        same = dtype == np.uint8 and bool((stored == values).all())
-        self._as_it_is = same and not nchw
-        self._copied = same or (dtype.kind == "f" and spec.raw_pixels)
-        self._stored = np.ascontiguousarray(stored)
+    def __init__(self, spec: ModelSpec, shape: tuple[int, ...], channels: int, seen: NDArray[np.uint8]) -> None:
+        height, width = shape[:2]
+        found = fit((width, height), spec.input_size_wh, spec.resize, view_of(spec))
+        left, top, cut_w, cut_h = found.cut
+        self._cut = None if (cut_w, cut_h) == (width, height) else np.s_[top : top + cut_h, left : left + cut_w]
+        left, top, placed_w, placed_h = found.place
+        seen[:] = 0  # the margins of `fit-longest`
+        place = seen[top : top + placed_h, left : left + placed_w]
+        inner_w, inner_h = found.inner_wh
+        inner, turned = (inner_h, inner_w, channels), (placed_h, placed_w, channels)
+        steps: list[tuple[_Step, tuple[int, ...]]] = []
+        if (cut_w, cut_h) != found.inner_wh:
+            steps.append((Resizer((cut_w, cut_h), found.inner_wh, channels), inner))
+        if found.transpose:
+            steps.append((_transpose, turned))
+        if found.flip is not None:
+            steps.append((functools.partial(_flip, code=found.flip), turned))
+        conversion = _CONVERSIONS[channels, spec.colour]
+        if conversion is not None:
+            steps.append((functools.partial(_convert, code=conversion), place.shape))
+        if not steps:
+            steps.append((_copy, place.shape))
+        *before, (last, _) = steps
+        self._steps = [(step, np.empty(size, np.uint8)) for step, size in before] + [(last, place)]
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        if self._as_it_is:
-            return pixels[np.newaxis]
-        if self._copied:
-            self._picture[:] = pixels
-        else:
-            for channel in range(pixels.shape[-1]):  # a table look-up: no float arithmetic for a pixel
-                np.take(self._stored[:, channel], pixels[..., channel], out=self._picture[..., channel])
-        return self._tensor
+    def run(self, image: NDArray[np.uint8]) -> None:
+        if self._cut is not None:
+            image = image[self._cut]
+        for step, out in self._steps:
+            step(image, out)
+            image = out
 
 
-def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture of 1, 3 or 4 channels as (H, W, 3) uint8; three channels come back as they are.
+def _transpose(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    cv2.transpose(image, dst=out)
+
+
+def _flip(image: NDArray[np.uint8], out: NDArray[np.uint8], code: int) -> None:
+    cv2.flip(image, code, dst=out)
+
+
+def _convert(image: NDArray[np.uint8], out: NDArray[np.uint8], code: int) -> None:
+    cv2.cvtColor(image, code, dst=out)
+
+
+def _copy(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    np.copyto(out, image.reshape(out.shape))
+
+
+def _channels(shape: tuple[int, ...]) -> int:
+    """How many channels a picture of this shape has.
 
     Raises:
-        DataError: not uint8, empty, or another number of channels.
+        DataError: empty, or another number than 1, 3 and 4.
     """
-    if image.dtype != np.uint8:
-        raise DataError(f"a picture must be uint8 with values 0..255, not {image.dtype}")
-    if image.ndim == 3 and image.shape[2] == 3 and image.size:
-        return image
-    if not image.size:
-        raise DataError(f"the picture is empty: its shape is {image.shape}")
-    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if image.ndim == 3 and image.shape[2] == 4:
-        return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
-    raise DataError(f"a picture must be (height, width, 3), not {image.shape}")
-
-
-def _centre_cut(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = min(width / size_wh[0], height / size_wh[1])
-    cut_w = max(1, min(width, round(size_wh[0] * scale)))
-    cut_h = max(1, min(height, round(size_wh[1] * scale)))
-    left, top = (width - cut_w) // 2, (height - cut_h) // 2
-    return image[top : top + cut_h, left : left + cut_w]
-
-
-def _is_nchw(tensor: TensorInfo, spec: ModelSpec) -> bool:
-    width, height = spec.input_size_wh
-    shape = tuple(tensor.shape[1:])
-    if _fits(shape, (height, width, spec.channels)):
-        return False
-    if _fits(shape, (spec.channels, height, width)):
-        return True
-    raise UnsupportedModelError(
-        f"input {tensor.name!r} has shape {tuple(tensor.shape)}; the spec's {width}x{height} {spec.colour} picture "
-        f"needs [batch, {height}, {width}, {spec.channels}] or [batch, {spec.channels}, {height}, {width}]"
-    )
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return len(shape) == len(wanted) and all(a in (-1, b) for a, b in zip(shape, wanted, strict=True))
+    if 0 in shape:
+        raise DataError(f"the picture is empty: its shape is {shape}")
+    if len(shape) == 2:
+        return 1
+    if len(shape) == 3 and shape[2] in (1, 3, 4):
+        return shape[2]
+    raise DataError(f"a picture must be (height, width, 3), not {shape}")
