@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onsight_benchmarks import agreement, frame_age, legacy_env, overhead, report, startup
+from onsight_benchmarks import agreement, frame_age, legacy_env, live_loop, overhead, report, startup
 from onsight_benchmarks.agreement import share_same
 from onsight_benchmarks.child import run_child
 from onsight_benchmarks.record import save_json
@@ -53,6 +53,20 @@ def test_startup_against_a_bare_script() -> None:
     assert found.invalid_because[-1].startswith("1 runs of each")
     with pytest.raises(UsageError):
         startup.measure(runs=0)
+
+
+def test_the_live_loop_saturated_paced_and_with_slow_sinks(tmp_path: Path) -> None:
+    found = live_loop.measure(rounds=1, frames=30, seconds=0.8)
+    assert found.kind == "live_loop" and not found.valid
+    for loop in ("onsight", "naive"):
+        one = {key: found.results[key][loop].p50 for key in ("efficiency", "fps", "read_ms", "classify_ms")}
+        assert one["efficiency"] == pytest.approx(one["fps"] * max(one["read_ms"], one["classify_ms"]) / 1e3, rel=0.01)
+    paced = found.results["paced"]
+    assert list(paced) == ["0", "20", "100", "400"]
+    assert all(0 < one["out_in"] <= 1 and one["delivered_ms"]["p50"] > 0 for one in paced.values())
+    assert len(found.targets) == 2 + 2 * len(paced)
+    save_json(tmp_path / "l.json", found.to_json())
+    assert "fps x mean of the slowest stage" in markdown(tmp_path / "l.json")
 
 
 def test_startup_names_what_failed(tmp_path: Path) -> None:
