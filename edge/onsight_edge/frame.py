@@ -163,14 +163,14 @@ class Result:
         """How old the picture was when its result was published, in milliseconds."""
         return (self.published_ns - self.frame.captured_ns) / 1e6
 
-    def to_json(self) -> dict[str, Any]:
-        """One line of the JSONL sink; docs/live.md describes every key."""
+    def to_json(self, top: int = 5) -> dict[str, Any]:
+        """One line of the JSONL sink with the `top` best classes; docs/live.md describes every key."""
         prediction = self.prediction
         line: dict[str, Any] = {
             "frame": self.frame.index,
             "label": prediction.label,
             "score": round(prediction.score, 6),
-            "top": [[name, round(score, 6)] for name, score in prediction.top(5)],
+            "top": [[name, round(score, 6)] for name, score in prediction.top(top)],
             "age_ms": round(self.age_ms, 3),
             "preprocess_ms": round(self.timings.preprocess_ns / 1e6, 4),
             "inference_ms": round(self.timings.inference_ns / 1e6, 4),

@@ -59,7 +59,10 @@ class Decides(Protocol):
     """Turns predictions into something steadier; a Decider."""
 
     def __call__(self, prediction: Prediction, captured_ns: int) -> Decision:
-        """What is held to be seen, now that this prediction is known."""
+        """What is held to be seen, now that this prediction is known, of a frame captured then.
+
+        For a video file the time is that within the video.
+        """
         ...
 
 
@@ -157,7 +160,7 @@ def run_live(
                     break
                 continue
             prediction, timings = classifier.classify_timed(frame.image_bgr)
-            decision = None if decider is None else decider(prediction, frame.captured_ns)
+            decision = None if decider is None else decider(prediction, _moment_ns(frame, source))
             published_ns = time.monotonic_ns()
             fps = statistics.note(frame, prediction, timings, published_ns, decision)
             result = Result(frame, prediction, timings, published_ns, slot.dropped, fps, decision)
@@ -220,6 +223,13 @@ class _Reader:
             self.error = error
         finally:
             self._slot.close()
+
+
+def _moment_ns(frame: Frame, source: Source) -> int:
+    """When the frame shows what it shows: a file is read faster than it was filmed."""
+    if source.live or not source.fps:
+        return frame.captured_ns
+    return round(frame.index * 1e9 / source.fps)
 
 
 def _waits(policy: str, live: bool) -> bool:

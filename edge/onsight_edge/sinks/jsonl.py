@@ -16,9 +16,10 @@ class JsonlSink:
     wants_image = False
     backlog = 1024
 
-    def __init__(self, target: str) -> None:
-        """Write to the file `target`, or to standard output for `-`."""
+    def __init__(self, target: str, top: int = 5) -> None:
+        """Write to the file `target`, or to standard output for `-`, each line with the `top` best classes."""
         self.target = target
+        self._top = top
         self._file: LineFile | None = None
 
     def open(self, info: RunInfo) -> None:
@@ -36,7 +37,7 @@ class JsonlSink:
             SinkError: the disk is full, or the reader of standard output has gone, which also ends the run.
         """
         assert self._file is not None  # open
-        self._file.write(result.to_json())
+        self._file.write(result.to_json(self._top))
 
     def notice(self, notice: Notice) -> None:
         """Append a line with the key `notice`.
