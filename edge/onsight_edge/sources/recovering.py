@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
@@ -76,6 +77,7 @@ class RecoveringSource:
         self._left_behind: list[Pump] = []
         self._shape: tuple[int, ...] | None = None
         self._stillness = Stillness(frozen_s)
+        self._last: Frame | None = None
         self._offset = self._next = 0
         self._attempt = 0
         self._back_at: float | None = None
@@ -107,19 +109,16 @@ class RecoveringSource:
         Raises:
             SourceError: it was lost and did not come back within `give_up_s`, or no frame ever came.
         """
-        while not self._closed.is_set():
-            self._current.start()
+        self._current.start()
+        if self._last is not None and self._look(self._last) and self._reopen_frozen and self._give_up_s != 0:
+            frame = self._recover("its picture was frozen", tell=False)
+        else:
             frame, why = self._next_frame(self._current, self._stall_s if self._next else self._opening_s)
             if frame is None and not self._closed.is_set():
                 frame = self._recover(why, tell=True)
-            if frame is None:
-                return None
-            frame = self._take(frame)
-            if self._look(frame) and self._reopen_frozen and self._give_up_s != 0:
-                following = self._recover("its picture was frozen", tell=False)
-                return None if following is None else self._take(following)
-            return frame
-        return None
+        # looked at by the next call, so that it costs no frame time
+        self._last = None if frame is None else self._take(frame)
+        return self._last
 
     def close(self) -> None:
         """Close what is open. A driver that hangs is waited for 2 s, then left behind."""
@@ -132,19 +131,21 @@ class RecoveringSource:
         waited_s = 0.0
         while not self._closed.is_set():
             began = time.monotonic()
-            frame = pump.frames.get(tick)
+            try:
+                frame = pump.get(tick)
+            except queue.Empty:
+                # a process that was stopped for a while finds much time gone by, and its source as well as ever
+                waited_s += min(time.monotonic() - began, 2 * tick)
+                if waited_s >= patience_s:
+                    return None, f"no frame for {patience_s:g} s"
+                continue
             while pump.notices:
                 self.on_notice(pump.notices.popleft())
             if frame is not None:
                 return frame, ""
-            if pump.frames.ended:
-                if pump.error is not None and not isinstance(pump.error, (OnsightError, OSError)):
-                    raise pump.error  # a fault of the program, which no camera mends
-                return None, str(pump.error or "it ended")
-            # a process that was stopped for a while finds much time gone by, and its source as well as ever
-            waited_s += min(time.monotonic() - began, 2 * tick)
-            if waited_s >= patience_s:
-                return None, f"no frame for {patience_s:g} s"
+            if pump.error is not None and not isinstance(pump.error, (OnsightError, OSError)):
+                raise pump.error  # a fault of the program, which no camera mends
+            return None, str(pump.error or "it ended")
         return None, ""
 
     def _take(self, frame: Frame) -> Frame:
@@ -165,7 +166,6 @@ class RecoveringSource:
         """Whether the picture was found to be frozen just now."""
         stood = self._stillness.since_ns
         self._own.frozen += self._stillness.look(frame.image_bgr, frame.captured_ns)
-        self._sum_up()
         since = self._stillness.since_ns
         if stood is None and since is not None:
             seconds = (frame.captured_ns - since) / 1e9
@@ -214,7 +214,7 @@ class RecoveringSource:
         if len(self._left_behind) >= _MOST_HUNG:
             return None
         self._current = Pump(self._open, self._prepare)
-        if self._closed.is_set():  # `close` may have closed the one before
+        if self._closed.is_set():  # since the caller looked; `close` may have closed the one before
             self._current.leave(0)
         self._current.start()
         return self._current
