@@ -66,6 +66,18 @@ def open_source(
     return _open_file(uri.removeprefix("file://"), fps, size_wh, loop)
 
 
+def is_continuous(uri: str) -> bool:
+    """Whether frames from there follow each other in time: not so for folders of pictures and data sets."""
+    scheme, separator, rest = uri.partition("://")
+    scheme = scheme.lower() if separator else ""
+    if scheme in ("dataset", "watch"):
+        return False
+    if scheme not in ("", "file") or uri.isdecimal():
+        return True
+    path = Path(rest if separator else uri)
+    return path.suffix.lower() not in SUFFIXES and not path.is_dir()
+
+
 def _open_file(name: str, fps: float | None, size_wh: tuple[int, int] | None, loop: bool) -> Source:
     _refuse(name, size_wh=size_wh)
     try:
