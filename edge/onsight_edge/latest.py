@@ -13,7 +13,6 @@ from collections import deque
 
 from onsight_edge.frame import Frame
 
-
 ROOM = 4  # frames, where none may be lost
 
 
