@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from onsight_edge.errors import UnsupportedModelError
@@ -12,6 +13,8 @@ from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_BITS: dict[int, type[np.generic]] = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.float64}  # by size: OpenCV's depths
 
 
 class Encoder:
@@ -29,7 +32,6 @@ class Encoder:
         self._tensor = np.empty((1, *size), dtype)
         # written to as (height, width, channels) whatever the order of the tensor
         self._picture = self._tensor[0].transpose(1, 2, 0) if nchw else self._tensor[0]
-        self._table: NDArray[np.generic] | None = None
         values = np.arange(256, dtype=np.float64)[:, np.newaxis]
         real = (values - np.asarray(spec.mean)) / np.asarray(spec.std)
         real = np.broadcast_to(real, (256, spec.channels))
@@ -43,10 +45,14 @@ class Encoder:
                 )
             scale = tensor.scale or 1.0
             stored = np.clip(np.rint(real / scale) + tensor.zero_point, limits.min, limits.max).astype(dtype)
-        same = dtype == np.uint8 and bool((stored == values).all())
-        self._as_it_is = same and not nchw
-        self._copied = same or (dtype.kind == "f" and spec.raw_pixels)
-        self._stored = np.ascontiguousarray(stored)
+        self._as_it_is = dtype == np.uint8 and bool((stored == values).all()) and not nchw
+        # a raw float tensor is its pixels: a cast is faster than a look-up
+        self._cast = dtype.kind == "f" and spec.raw_pixels
+        # looked up by OpenCV as bits, which is all that a table holds
+        self._table = np.ascontiguousarray(stored).view(_BITS[dtype.itemsize])[np.newaxis]
+        looked_up = self._picture if not nchw else np.empty((height, width, spec.channels), dtype)
+        self._looked_up = looked_up.view(_BITS[dtype.itemsize])
+        self._moved = looked_up if nchw else None  # written anew, channel by channel
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """(height, width, channels) uint8 as the tensor, batch of one; overwritten by the next call.
@@ -55,11 +61,12 @@ class Encoder:
         """
         if self._as_it_is:
             return pixels[np.newaxis]
-        if self._copied:
-            self._picture[:] = pixels
-        else:
-            for channel in range(pixels.shape[-1]):  # a table look-up: no float arithmetic for a pixel
-                np.take(self._stored[:, channel], pixels[..., channel], out=self._picture[..., channel])
+        if self._cast:
+            np.copyto(self._picture, pixels, casting="unsafe")
+            return self._tensor
+        cv2.LUT(pixels, self._table, dst=self._looked_up)  # no arithmetic for a pixel
+        if self._moved is not None:
+            np.copyto(self._picture, self._moved)
         return self._tensor
 
 

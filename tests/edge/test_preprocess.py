@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from onsight_edge.errors import DataError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
 from onsight_edge.preprocess import Preprocessor
+from onsight_edge.resize import _ROWS_APART, rows_apart
 from onsight_edge.spec import ModelSpec
 
 RNG = np.random.default_rng(7)
@@ -61,6 +63,31 @@ def test_magnified_by_repetition_a_picture_comes_back_exactly() -> None:
     small = RNG.integers(0, 256, (32, 32, 3), np.uint8)
     frame = cv2.resize(small, (640, 480), interpolation=cv2.INTER_NEAREST)
     np.testing.assert_array_equal(Preprocessor(spec(colour="bgr")).pixels(frame), small)
+
+
+@given(st.integers(1, 3000), st.integers(1, 300))
+def test_the_rows_that_are_sampled_lie_evenly_in_the_picture(source: int, target: int) -> None:
+    rows = np.arange(source)[rows_apart(source, target)]
+    above, below = rows[0], source - 1 - rows[-1]
+    assert 0 <= below - above <= 1
+    assert len(rows) >= min(source, _ROWS_APART * target)
+    assert len(set(np.diff(rows))) <= 1
+
+
+@pytest.mark.parametrize("change", [{}, {"mean": (127.0,)}, {"resize": "fit-longest", "rotate": 90, "flip": "both"}])
+@pytest.mark.parametrize("shape", [(1, 32, 32, 3), (1, 3, 32, 32)])
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+def test_no_picture_is_allocated_for_a_frame_of_the_size_of_the_last(
+    change: dict[str, Any], shape: tuple[int, ...], channels: tuple[int, ...]
+) -> None:
+    preprocess = Preprocessor(spec(roi=(0.1, 0.1, 0.8, 0.8), **change), TensorInfo("x", shape, "float32"))
+    frame = np.full((480, 640, *channels), 7, np.uint8)
+    preprocess(frame)
+    tracemalloc.start()
+    preprocess(frame)
+    _, peak = tracemalloc.get_traced_memory()  # NumPy and OpenCV report their arrays there
+    tracemalloc.stop()
+    assert peak < 32 * 32  # one channel of the smallest picture
 
 
 def test_fit_longest_pads_and_fit_shortest_cuts() -> None:
