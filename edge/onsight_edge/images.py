@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_SCALES = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -36,8 +42,13 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         raise DataError(f"{path}: {error}") from error
 
 
-def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """An encoded picture as (H, W, 3) uint8 BGR.
+def decode_image(data: bytes, *, reduced_by: int = 1) -> NDArray[np.uint8]:
+    """An encoded picture as (H, W, 3) uint8 BGR: EXIF rotation applied, alpha dropped, 16 bits reduced to 8.
+
+    Args:
+        data: the file's bytes.
+        reduced_by: 1, 2, 4 or 8: divides width and height, rounded up. A JPEG is decoded at that scale, which costs
+            less and averages as it should; other formats are decoded whole and then resized.
 
     Raises:
         DataError: empty, or not a JPEG, PNG, BMP or WebP picture.
@@ -45,7 +56,7 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     if not data:
         raise DataError("the file is empty (0 bytes)")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _SCALES[reduced_by])
     except cv2.error as error:
         if "MAX_IMAGE" in str(error):  # the sizes that the header gives; nothing was decoded
             most = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 1 << 30))
