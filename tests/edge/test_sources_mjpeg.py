@@ -18,10 +18,10 @@ from onsight_edge.frame import Frame
 from onsight_edge.sources import open_source
 from onsight_edge.sources.mjpeg import MjpegSource
 from onsight_edge.sources.multipart import MultipartParser, boundary_of
+from onsight_edge.sources.source import Reducible
 from onsight_edge.sources.synthetic import SyntheticSource, read_number
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
-QUICK = (0.02, 0.02)
 
 
 def jpegs(count: int) -> list[bytes]:
@@ -87,54 +87,105 @@ def until_error(source: MjpegSource) -> tuple[list[Frame], str]:
 @pytest.mark.parametrize("length", [True, False])
 def test_frames_come_in_order_and_torn_ones_are_counted(serve: Callable[[Answer], str], length: bool) -> None:
     pictures = jpegs(4)
+    taken = threading.Semaphore(0)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         begin(handler)
-        bodies = [pictures[0], pictures[1][:1500], b"no picture", pictures[2], b"", pictures[3]]
-        for body in bodies:
-            handler.wfile.write(part(body, length=length))
-        handler.wfile.write(b"--frame--\r\n")
+        for bodies in (pictures[:1], [pictures[1][:1500], b"no picture", pictures[2]], [b"", pictures[3]]):
+            for body in bodies:
+                handler.wfile.write(part(body, length=length))
+            if not length:
+                handler.wfile.write(b"--frame\r\n\r\n")  # else nobody knows that the part before it is whole
+            taken.acquire(timeout=20)
 
-    source = MjpegSource(serve(answer), back_off_s=())
-    frames, error = until_error(source)
-    assert [read_number(f.image_bgr) for f in frames] == [0, 2, 3]
-    assert [f.index for f in frames] == [0, 1, 2]
-    assert source.health.skipped == 3
+    source = MjpegSource(serve(answer))
+    frames = []
+    for _ in range(3):
+        frames.append(source.read())
+        taken.release()
+    _, error = until_error(source)
+    assert [read_number(f.image_bgr) for f in frames if f] == [0, 2, 3]
+    assert source.health.skipped == (3 if length else 5)  # with the empty parts that this test puts in
     assert source.live and source.fps is None and source.size_wh == (320, 240)
     assert "the server ended the stream" in error and "\n" not in error
 
 
-def test_a_stream_that_ends_is_connected_to_again(serve: Callable[[Answer], str]) -> None:
-    picture = jpegs(1)[0]
-    requests = []
+def test_of_several_that_wait_only_the_newest_is_decoded(serve: Callable[[Answer], str]) -> None:
+    pictures = jpegs(6)
+    sent, go_on = threading.Event(), threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        requests.append(handler.path)
+        begin(handler)
+        waiting = [*pictures[:2], pictures[2][:900], *pictures[3:5], pictures[5][:900]]
+        handler.wfile.write(b"".join(part(body) for body in waiting))
+        sent.set()
+        go_on.wait(20)
+        handler.wfile.write(part(pictures[5]))
+
+    source = MjpegSource(serve(answer))
+    assert sent.wait(20)
+    time.sleep(0.2)  # all of it is in the socket's buffer now
+    first = source.read()
+    assert first is not None and (read_number(first.image_bgr), first.index) == (4, 4)
+    assert source.health.skipped == 2  # the torn one behind it, and the one among those that were overtaken
+    go_on.set()
+    second = source.read()
+    assert second is not None and (read_number(second.image_bgr), second.index) == (5, 6)
+    source.close()
+
+
+def test_a_server_that_never_pauses_cannot_keep_a_picture_from_being_decoded(serve: Callable[[Answer], str]) -> None:
+    block = b"".join(part(body) for body in jpegs(8))
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler)
+        while True:
+            handler.wfile.write(block)
+
+    source = MjpegSource(serve(answer))
+    indices = [frame.index for frame in (source.read() for _ in range(3)) if frame]
+    source.close()
+    assert len(indices) == 3 and indices == sorted(set(indices))
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_server_that_stops_is_one_line(serve: Callable[[Answer], str], chunked: bool) -> None:
+    picture = jpegs(1)[0]
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = part(picture) + part(picture)[:400]
+        if chunked:
+            handler.protocol_version = "HTTP/1.1"
+            handler.send_response(200)
+            handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.wfile.write(b"%x\r\n" % len(body) + body + b"\r\n" + b"1000\r\ncut")
+            handler.close_connection = True
+        else:
+            begin(handler)
+            handler.wfile.write(body)
+
+    frames, error = until_error(MjpegSource(serve(answer)))
+    assert [read_number(frame.image_bgr) for frame in frames] == [0]
+    assert "failed after 1 pictures" in error and "\n" not in error
+
+
+def test_pictures_are_reduced_as_asked_and_whole_when_wanted(serve: Callable[[Answer], str]) -> None:
+    picture = jpegs(1)[0]
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
         begin(handler)
         handler.wfile.write(part(picture))
 
-    source = MjpegSource(serve(answer), back_off_s=QUICK)
-    frames = [source.read() for _ in range(5)]
+    source = MjpegSource(serve(answer))
+    assert isinstance(source, Reducible)
+    source.reduction = lambda size_wh: 4 if size_wh == (320, 240) else 1
+    frame = source.read()
     source.close()
-    assert all(frames) and [f.index for f in frames if f] == [0, 1, 2, 3, 4]
-    assert len(requests) >= 5 and source.reconnects >= 4  # a picture resets the count of attempts
-
-
-def test_a_server_that_stops_is_one_line_after_the_attempts(serve: Callable[[Answer], str]) -> None:
-    picture = jpegs(1)[0]
-    served = threading.Event()
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        if served.is_set():
-            handler.send_error(503)
-            return
-        served.set()
-        begin(handler)
-        handler.wfile.write(part(picture) + part(picture)[:400])
-
-    frames, error = until_error(MjpegSource(serve(answer), back_off_s=QUICK))
-    assert len(frames) == 1
-    assert "failed after 1 frames" in error and "did not come back in 2 attempts" in error and "\n" not in error
+    assert frame is not None and frame.image_bgr.shape == (60, 80, 3)
+    assert frame.picture().shape == (240, 320, 3) and read_number(frame.picture()) == 0
+    assert source.size_wh == (320, 240)
 
 
 def test_a_silent_stream_times_out(serve: Callable[[Answer], str]) -> None:
@@ -146,7 +197,7 @@ def test_a_silent_stream_times_out(serve: Callable[[Answer], str]) -> None:
         release.wait(20)
 
     started = time.monotonic()
-    _, error = until_error(MjpegSource(serve(answer), timeout_s=0.2, back_off_s=(0.02,)))
+    _, error = until_error(MjpegSource(serve(answer), timeout_s=0.2))
     release.set()
     assert "timed out" in error
     assert time.monotonic() - started < 10
@@ -229,7 +280,7 @@ def test_a_stream_of_damaged_parts_only_is_given_up(serve: Callable[[Answer], st
             handler.wfile.write(torn)
             time.sleep(0.01)
 
-    source = MjpegSource(serve(answer), back_off_s=(), no_picture_s=0.3)
+    source = MjpegSource(serve(answer), timeout_s=0.3)
     frames, error = until_error(source)
     assert frames == [] and source.health.skipped > 0
     assert "no whole JPEG for 0.3 s" in error and "\n" not in error
@@ -288,13 +339,19 @@ def test_a_stream_without_measure_is_refused() -> None:
 
 
 def test_a_picture_of_another_size_is_followed(serve: Callable[[Answer], str]) -> None:
-    small = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    small = cv2.imencode(".jpg", np.zeros((48, 64), np.uint8))[1].tobytes()  # and grey
+    taken = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         begin(handler)
-        handler.wfile.write(part(jpegs(1)[0]) + part(small))
+        handler.wfile.write(part(jpegs(1)[0]))
+        taken.wait(20)
+        handler.wfile.write(part(small))
 
-    source = MjpegSource(serve(answer), back_off_s=())
+    source = MjpegSource(serve(answer))
+    first = source.read()
+    taken.set()
     frames, _ = until_error(source)
-    assert [f.image_bgr.shape for f in frames] == [(240, 320, 3), (48, 64, 3)]
+    assert first is not None and first.image_bgr.shape == (240, 320, 3)
+    assert [f.image_bgr.shape for f in frames] == [(48, 64, 3)]
     assert source.size_wh == (64, 48)

@@ -5,96 +5,99 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import select
 import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections import deque
+from collections.abc import Callable
 from http.client import HTTPMessage
 from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from onsight_edge.errors import DataError, SourceError
+from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
-from onsight_edge.images import decode_image
-from onsight_edge.quiet import quiet_stderr
+from onsight_edge.sources.jpeg import JpegDecoder, is_whole
 from onsight_edge.sources.multipart import MultipartParser, boundary_of
 from onsight_edge.sources.source import Health, without_password
 
-TIMEOUT_S = 5.0
-BACK_OFF_S = (0.25, 0.5, 1.0, 2.0)
-NO_PICTURE_S = 10.0
-_CHUNK = 65536
+TIMEOUT_S = 2.0
+DRAIN_S = 0.1  # a server that sends faster than it is read cannot keep a picture from being decoded
+_CHUNK = 1 << 18
 
 
 class MjpegSource:
-    """One HTTP answer that never ends, a JPEG a part.
+    """One HTTP answer that never ends, a JPEG a part. It does not come back by itself: see RecoveringSource.
 
-    A torn JPEG is counted in `skipped` and left out; when nothing else comes for `no_picture_s`, `read` gives up. When
-    the stream ends or stays silent for `timeout_s`, it is connected to again, after each of `back_off_s`; a picture
-    that comes through starts that count anew.
+    Of several pictures that wait only the newest is decoded, so that no picture is older than the way to here. Those
+    that it overtakes are numbered, and counted nowhere else: nothing was wrong with them. A torn JPEG is counted in
+    `health.skipped`, and an older whole one takes its place.
     """
 
     live = True
     fps = None
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        back_off_s: tuple[float, ...] = BACK_OFF_S,
-        no_picture_s: float = NO_PICTURE_S,
-    ) -> None:
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         """Connect to `url`; `user:password@` in it is sent as HTTP Basic, to this host and port only.
+
+        Args:
+            url: http:// or https://.
+            timeout_s: for connecting, for each byte, and for a whole JPEG to come.
 
         Raises:
             SourceError: nobody answers there, or not with multipart/x-mixed-replace.
             UsageError: `url` is no URL.
         """
         self.uri = without_password(url)
-        self.size_wh: tuple[int, int] | None = None
         self.health = Health()
-        self.reconnects = 0
-        self._url, self._timeout_s, self._back_off_s = url, timeout_s, back_off_s
-        self._no_picture_s = no_picture_s
-        self._index = 0
-        self._attempt = 0
+        self._url, self._timeout_s = url, timeout_s
+        self._decoder = JpegDecoder(self.health)
+        self._arrived = 0
         self._closed = threading.Event()
-        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._waiting: list[bytes] = []
         self._connect()
 
+    @property
+    def size_wh(self) -> tuple[int, int] | None:
+        """Width and height of the last picture, unreduced; None before the first."""
+        return self._decoder.size_wh
+
+    @property
+    def reduction(self) -> Callable[[tuple[int, int]], int]:
+        """By what a JPEG may be reduced while it is decoded; see Reducible."""
+        return self._decoder.reduction
+
+    @reduction.setter
+    def reduction(self, reduction: Callable[[tuple[int, int]], int]) -> None:
+        self._decoder.reduction = reduction
+
     def read(self) -> Frame | None:
-        """The next picture; None only after `close`: a camera's stream has no end.
+        """The newest picture, waiting for one where none is there; None only after `close`.
 
         Raises:
-            SourceError: the stream ended and did not come back, or what it sends is no picture.
+            SourceError: the stream ended or stayed silent, or what it sends is no picture.
         """
-        patience = time.monotonic() + self._no_picture_s
+        patience = time.monotonic() + self._timeout_s
         while not self._closed.is_set():
-            while self._waiting:
-                data, captured_ns = self._waiting.popleft()
-                frame = self._frame(data, captured_ns)
-                if frame is not None:
-                    return frame
-            if time.monotonic() > patience:
-                raise SourceError(
-                    f"{self.uri}: no whole JPEG for {self._no_picture_s:g} s, {self.health.skipped} damaged so far: "
-                    "look at it in a browser; is it an MJPEG stream?"
-                )
             try:
-                data = self._answer.read1(_CHUNK)
-                if not data:
-                    raise ConnectionError("the server ended the stream")
-                parts = self._parser.feed(data)
+                self._receive()
             except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:
                 # AttributeError: http.client's own, when `close` pulls the connection from under a read
-                self._reconnect(error)
-                patience = time.monotonic() + self._no_picture_s
-                continue
-            captured_ns = time.monotonic_ns()
-            self._waiting.extend((part, captured_ns) for part in parts)
+                if self._closed.is_set():
+                    break
+                if not self._waiting:  # else the next call meets the same error
+                    self._hang_up()
+                    why = str(error) or type(error).__name__
+                    raise SourceError(f"{self.uri}: the stream failed after {self._arrived} pictures: {why}") from error
+            frame = self._newest(time.monotonic_ns())
+            if frame is not None:
+                return frame
+            if time.monotonic() > patience:
+                raise SourceError(
+                    f"{self.uri}: no whole JPEG for {self._timeout_s:g} s, {self.health.skipped} damaged so far: "
+                    "look at it in a browser; is it an MJPEG stream?"
+                )
         self._answer.close()  # here, because `close` must not while this thread still reads
         return None
 
@@ -103,22 +106,40 @@ class MjpegSource:
         self._closed.set()
         self._hang_up()
 
-    def _frame(self, data: bytes, captured_ns: int) -> Frame | None:
-        # OpenCV fills a torn JPEG's missing rows with grey and calls it a picture: look for its end marker
-        whole = data.startswith(b"\xff\xd8") and data.rstrip(b"\0\r\n").endswith(b"\xff\xd9")
-        try:
-            if not whole:
-                raise DataError("torn JPEG")
-            with quiet_stderr():  # libjpeg tells of damage in lines of its own
-                image = decode_image(data)
-        except DataError:
-            self.health.skipped += 1
-            return None
-        self._attempt = 0
-        self.size_wh = (image.shape[1], image.shape[0])
-        frame = Frame(image, self._index, captured_ns)
-        self._index += 1
+    def _receive(self) -> None:
+        """Wait for data; with a whole picture among it, take in all that waits behind it as well."""
+        began: float | None = None
+        while not self._closed.is_set():
+            data = self._answer.read1(_CHUNK)
+            if not data:
+                raise ConnectionError("the server ended the stream")
+            self._waiting += self._parser.feed(data)
+            if not self._waiting:
+                return
+            began = began or time.monotonic()
+            if time.monotonic() - began > DRAIN_S or not self._more_waits():
+                return
+
+    def _newest(self, captured_ns: int) -> Frame | None:
+        """The newest whole picture of those that wait; none of them waits any longer."""
+        waiting, self._waiting = self._waiting, []
+        first, self._arrived = self._arrived, self._arrived + len(waiting)
+        frame: Frame | None = None
+        for index in reversed(range(len(waiting))):
+            if frame is None:
+                frame = self._decoder.decode(waiting[index], first + index, captured_ns)
+            elif not is_whole(waiting[index]):
+                self.health.skipped += 1
         return frame
+
+    def _more_waits(self) -> bool:
+        sock = self._socket()
+        if sock is None:
+            return False
+        pending = getattr(sock, "pending", None)  # of TLS: decrypted already
+        if pending is not None and pending():
+            return True
+        return bool(select.select([sock], [], [], 0)[0])
 
     def _connect(self) -> None:
         try:
@@ -141,33 +162,19 @@ class MjpegSource:
         self._answer: http.client.HTTPResponse = answer
         self._parser = MultipartParser(boundary)
 
-    def _reconnect(self, cause: BaseException) -> None:
-        self._hang_up()
-        why: object = cause if str(cause) else type(cause).__name__
-        while not self._closed.is_set():
-            if self._attempt >= len(self._back_off_s):
-                raise SourceError(
-                    f"{self.uri}: the stream failed after {self._index} frames ({why}) and did not come back "
-                    f"in {len(self._back_off_s)} attempts"
-                ) from cause
-            pause = self._back_off_s[self._attempt]
-            self._attempt += 1
-            if self._closed.wait(pause):
-                return
-            with contextlib.suppress(SourceError):
-                self._connect()
-                self.reconnects += 1
-                return
-
     def _hang_up(self) -> None:
         # shutting the socket down wakes a thread that reads from it; closing the answer alone does not
-        stream = getattr(self._answer, "fp", None)
-        sock = getattr(getattr(stream, "raw", None), "_sock", None)
-        if isinstance(sock, socket.socket):
+        sock = self._socket()
+        if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         if not self._closed.is_set():
             self._answer.close()
+
+    def _socket(self) -> socket.socket | None:
+        stream = getattr(self._answer, "fp", None)
+        sock = getattr(getattr(stream, "raw", None), "_sock", None)
+        return sock if isinstance(sock, socket.socket) else None
 
 
 def _request(url: str) -> urllib.request.Request:
