@@ -15,8 +15,8 @@ import pytest
 
 from onsight_edge.errors import OnsightError, SourceError, UsageError
 from onsight_edge.frame import Frame
-from onsight_edge.sources import Source, camera, open_source, video
-from onsight_edge.sources.camera import CameraSource
+from onsight_edge.sources import Source, capture, open_source, video
+from onsight_edge.sources.capture import CameraSource
 from onsight_edge.sources.source import Pacer, parse_size, without_password
 from onsight_edge.sources.synthetic import SyntheticSource, read_number
 from onsight_edge.sources.video import VideoSource
@@ -239,24 +239,24 @@ class Hanging:
 def test_close_leaves_a_read_that_hangs_and_the_read_releases(
     kind: str, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera, "CLOSE_S", 0.1)
+    monkeypatch.setattr(capture, "CLOSE_S", 0.1)
     monkeypatch.setattr(video, "CLOSE_S", 0.1)
-    capture = Hanging()
+    hanging = Hanging()
     source: CameraSource | VideoSource
     if kind == "camera":
-        source = CameraSource("0", capture)  # type: ignore[arg-type]
+        source = CameraSource("0", hanging)  # type: ignore[arg-type]
     else:
         source = VideoSource(clip)
-        source._capture = capture  # type: ignore[assignment]
+        source._capture = hanging  # type: ignore[assignment]
     answers: list[object] = []
     thread = threading.Thread(target=lambda: answers.append(source.read()), daemon=True)
     thread.start()
-    assert capture.inside.wait(60)
+    assert hanging.inside.wait(60)
     source.close()
-    assert not capture.released.is_set()
-    capture.go_on.set()
+    assert not hanging.released.is_set()
+    hanging.go_on.set()
     thread.join(60)
-    assert capture.released.is_set() and answers == [None]
+    assert hanging.released.is_set() and answers == [None]
 
 
 def test_a_damaged_picture_is_counted_and_its_decoder_says_nothing(

@@ -1,127 +1,168 @@
-"""Cameras through V4L2: an index, or a device such as /dev/video0."""
+"""Cameras through V4L2: an index, or a device such as /dev/video0 or one of its links below /dev/v4l."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-import threading
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
-from onsight_edge.errors import SourceError
-from onsight_edge.frame import Frame
+from onsight_edge.cameras import Identity, describe_cameras, find_again, identify
+from onsight_edge.errors import SourceError, UsageError
 from onsight_edge.quiet import quiet_opencv
-from onsight_edge.sources.source import Health
+from onsight_edge.sources.capture import CameraSource, JpegCameraSource
+from onsight_edge.sources.source import check_fps, number_option, parse_size, split_options
 
-CLOSE_S = 2.0  # what `close` waits for a read that is under way
+OPTIONS = ("format", "size", "fps")
+FORMATS = {"auto": None, "mjpeg": "MJPG", "yuyv": "YUYV"}
+# One buffer is read while the driver fills the other. With a single one it finds none for the next picture, and a
+# webcam delivers every second one; more would only hold older pictures.
+_BUFFERS = 2
+_SELECT_S = "2"  # whole seconds that OpenCV waits for a frame; 10 where nobody says otherwise
 
 
-class CameraSource:
-    """An opened capture that delivers at its own pace. RTSP streams are read through it too."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a camera is asked for.
 
-    live = True
+    Attributes:
+        format: `mjpeg`, `yuyv`, or `auto`: MJPEG where raw pictures would not fit through USB 2 at full rate.
+        size_wh: width and height in pixels; None leaves it to the camera, 640x480 with OpenCV.
+        fps: frames a second; None leaves it to the camera.
+    """
 
-    def __init__(self, uri: str, capture: cv2.VideoCapture) -> None:
-        """Take over `capture`, which is open; `close` releases it."""
-        self.uri = uri
-        self.health = Health()
-        self._capture = capture
-        self._index = 0
-        self._closed = False
-        # OpenCV must not release a capture while another thread reads from it
-        self._reading = threading.Lock()
-        width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        self.size_wh = (int(width), int(height)) if width >= 1 and height >= 1 else None
-        self.fps = float(rate) if 0 < rate <= 1000 else None
+    format: str = "auto"
+    size_wh: tuple[int, int] | None = None
+    fps: float | None = None
 
-    def read(self) -> Frame | None:
-        """The next frame.
+    @property
+    def fourcc(self) -> str | None:
+        """The pixel format to ask the driver for; None leaves it to OpenCV, which prefers raw ones."""
+        if self.format == "auto":
+            width, height = self.size_wh or (640, 480)
+            return "MJPG" if width * height > 640 * 480 or (self.fps or 0) > 30 else None
+        return FORMATS[self.format]
+
+
+class CameraOpener:
+    """Opens a V4L2 camera, and finds it again later under another number."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        fps: float | None = None,
+        size_wh: tuple[int, int] | None = None,
+        root: Path = Path("/"),
+        capture: Callable[[str | int], cv2.VideoCapture] | None = None,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            uri: an index, `0`, or a device, `/dev/video0`, with `?format=mjpeg&size=1280x720&fps=30` or without.
+            fps: frames a second to ask for, rather than those in `uri`.
+            size_wh: width and height in pixels to ask for, rather than those in `uri`.
+            root: where /dev and /sys are looked for.
+            capture: opens a device with OpenCV.
 
         Raises:
-            SourceError: the camera stopped delivering: unplugged, or taken by another program.
+            UsageError: an option is unknown or makes no sense.
         """
-        with self._reading:
-            if self._closed:
-                return None
-            with quiet_opencv():
-                grabbed = self._capture.grab()
-                captured_ns = time.monotonic_ns()
-                taken, image = self._capture.retrieve() if grabbed else (False, None)
-            if self._hung_up():
-                self._capture.release()  # `close` may not have waited for so long
-        if not taken or image is None or image.size == 0:
-            if self._hung_up():
-                return None
-            raise SourceError(
-                f"{self.uri} stopped delivering after {self._index} frames: check its cable and its power, "
-                "and that no other program uses it"
-            )
-        frame = Frame(image, self._index, captured_ns)  # type: ignore[arg-type]
-        self._index += 1
-        return frame
+        name, options = split_options(uri, OPTIONS)
+        chosen = options.get("format", "auto").lower()
+        if chosen not in FORMATS:
+            raise UsageError(f"{uri}: format must be one of {', '.join(FORMATS)}, not {chosen!r}")
+        if size_wh is None and "size" in options:
+            size_wh = parse_size(options["size"])
+        if fps is None and "fps" in options:
+            fps = check_fps(number_option(uri, options, "fps", 30))
+        self._wish = Wish(chosen, size_wh, fps)
+        number = name.lstrip("0") or "0"
+        self._device = f"/dev/video{number}" if name.isdecimal() and sys.platform == "linux" else name
+        self._root, self._capture = root, capture or _capture
+        self._identity: Identity | None = None
 
-    def _hung_up(self) -> bool:
-        return self._closed  # by another thread, since `read` looked
+    def __call__(self) -> CameraSource:
+        """Open it; the second time, wherever it is then.
 
-    def close(self) -> None:
-        """Release the device, once a read that is under way has ended.
-
-        A driver that hangs is waited for 2 s; the read releases the device then, if ever it returns.
+        Raises:
+            SourceError: no such camera, no permission, or it does not open; lists the cameras that exist.
         """
-        self._closed = True
-        if self._reading.acquire(timeout=CLOSE_S):
-            try:
-                self._capture.release()
-            finally:
-                self._reading.release()
-
-
-def open_camera(uri: str, *, fps: float | None = None, size_wh: tuple[int, int] | None = None) -> CameraSource:
-    """Open a camera and ask it for a size and a rate; what it granted stands in the source.
-
-    Args:
-        uri: an index, `0`, or a device, `/dev/video0`.
-        fps: frames a second to ask for.
-        size_wh: width and height in pixels to ask for.
-
-    Raises:
-        SourceError: no such camera, no permission, or it does not open; lists the cameras that exist.
-    """
-    if sys.platform == "linux":
-        device = Path(f"/dev/video{uri.lstrip('0') or 0}" if uri.isdecimal() else uri)
-        if not os.path.exists(device):  # noqa: PTH110 - Path.exists raises where a name is too long
-            raise SourceError(f"there is no camera {str(device)[:100]}; {_cameras()}")
-        if not os.access(device, os.R_OK | os.W_OK):
+        device = self._device
+        if sys.platform != "linux":
+            return _ask(device, self._opened(int(device) if device.isdecimal() else device), self._wish)
+        if self._identity is not None:
+            found = find_again(self._identity, self._root)
+            if found is None:
+                raise SourceError(f"{device} is not there any more")
+            device = found
+        path = self._root / device.lstrip("/")
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a name is too long
+            raise SourceError(f"there is no camera {device[:100]}; {describe_cameras(self._root)}")
+        if not os.access(path, os.R_OK | os.W_OK):
             raise SourceError(
-                f"no permission to open {device}: sudo usermod -aG video $USER, then log in again; {_cameras()}"
+                f"no permission to open {device}: sudo usermod -aG video $USER, then log in again; "
+                f"{describe_cameras(self._root)}"
             )
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _SELECT_S)  # read when the first frame is waited for
+        source = _ask(device, self._opened(str(path)), self._wish)
+        if self._identity is None:
+            self._identity = identify(device, self._root)
+        return source
+
+    def _opened(self, device: str | int) -> cv2.VideoCapture:
         with quiet_opencv():
-            capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
-    else:
-        with quiet_opencv():
-            capture = cv2.VideoCapture(int(uri)) if uri.isdecimal() else cv2.VideoCapture(uri)
-    if not capture.isOpened():
+            capture = self._capture(device)
+        if capture.isOpened():
+            return capture
         capture.release()
-        raise SourceError(f"camera {uri} does not open: another program may use it; {_cameras()}")
+        raise SourceError(
+            f"camera {device} does not open: another program may use it, or it gives no pictures; "
+            f"{describe_cameras(self._root)}"
+        )
+
+
+def _ask(uri: str, capture: cv2.VideoCapture, wish: Wish) -> CameraSource:
+    """Ask for a size, a rate and a format, and see what was granted."""
     with quiet_opencv():
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # every buffered frame is one period of age
-        if size_wh is not None:
-            if size_wh[0] * size_wh[1] > 640 * 480:
-                # raw YUYV of that size does not fit through USB 2 at full rate; a camera without MJPEG ignores this
-                capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
-        if fps is not None:
-            capture.set(cv2.CAP_PROP_FPS, fps)
-    return CameraSource(uri, capture)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
+        if wish.fourcc is not None:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*wish.fourcc))
+        if wish.size_wh is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, wish.size_wh[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, wish.size_wh[1])
+        if wish.fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, max(1, round(wish.fps)))  # OpenCV knows whole ones
+        fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=False).decode("ascii", "replace")
+        # MJPEG is decoded here, at the scale that is needed
+        raw = fourcc in ("MJPG", "JPEG") and capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+    source = (JpegCameraSource if raw else CameraSource)(uri, capture, stamped=True)
+    source.granted = _difference(source, wish, fourcc)
+    return source
 
 
-def _cameras() -> str:
-    found = sorted(Path("/dev").glob("video*"), key=lambda p: int(re.sub(r"\D", "", p.name) or 0))
-    if not found:
-        return "this machine has no camera (no /dev/video*)"
-    return "there are " + ", ".join(str(path) for path in found)
+def _difference(source: CameraSource, wish: Wish, fourcc: str) -> str | None:
+    """What the camera granted, as a line, where that is not what it was asked for."""
+    size, rate = source.size_wh, source.fps
+    asked, given = [], []
+    if wish.size_wh is not None and size != wish.size_wh:
+        asked.append(f"{wish.size_wh[0]}x{wish.size_wh[1]}")
+        given.append(f"{size[0]}x{size[1]}" if size else "an unknown size")
+    if wish.fps is not None and (rate is None or abs(rate - wish.fps) > 0.5):
+        asked.append(f"{wish.fps:g} fps")
+        given.append(f"{rate:g} fps" if rate else "an unknown rate")
+    if wish.format != "auto" and fourcc != wish.fourcc:
+        asked.append(wish.format)
+        given.append(fourcc.strip("\0 ") or "an unknown format")
+    if not asked:
+        return None
+    return (
+        f"{source.uri} was asked for {', '.join(asked)} and gives {', '.join(given)}; onsight cameras lists what it can"
+    )
+
+
+def _capture(device: str | int) -> cv2.VideoCapture:
+    return cv2.VideoCapture(device, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)

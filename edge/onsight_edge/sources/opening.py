@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from onsight_edge.errors import SourceError, UsageError
@@ -9,7 +10,7 @@ from onsight_edge.images import SUFFIXES
 from onsight_edge.sources.source import Source, check_fps
 
 KINDS = (
-    "a camera (0, /dev/video0), a video file, a picture or a folder of pictures, "
+    "a camera (0, /dev/video0, csi://0, picamera://0), a video file, a picture or a folder of pictures, "
     "http://, https://, rtsp://, dataset:// or synthetic://"
 )
 
@@ -20,6 +21,7 @@ def open_source(
     fps: float | None = None,
     size_wh: tuple[int, int] | None = None,
     loop: bool = False,
+    give_up_s: float | None = None,
 ) -> Source:
     """Open the camera, file or stream that `uri` names; docs/live.md lists them all.
 
@@ -28,6 +30,7 @@ def open_source(
         fps: asked of a camera; paces a file as if it were live; a set's and a synthetic source's rate.
         size_wh: width and height in pixels, asked of a camera; a set's and a synthetic source's frame size.
         loop: begin again at the end, for all that ends.
+        give_up_s: how long a camera or a stream that was lost is tried again; None for ever, 0 not at all.
 
     Raises:
         SourceError: it is not there or cannot be read.
@@ -37,21 +40,34 @@ def open_source(
         check_fps(fps)
     scheme, separator, _ = uri.partition("://")
     scheme = scheme.lower() if separator else ""
-    if uri.isdecimal() or uri.startswith("/dev/video"):
+    if uri.partition("?")[0].isdecimal() or uri.startswith(("/dev/video", "/dev/v4l/")):
         _refuse(uri, loop=loop)
-        from onsight_edge.sources.camera import open_camera
+        from onsight_edge.sources.camera import CameraOpener
 
-        return open_camera(uri, fps=fps, size_wh=size_wh)
+        return _recovering(CameraOpener(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
+    if scheme == "csi":
+        _refuse(uri, loop=loop)
+        from onsight_edge.sources.csi import open_csi
+
+        return _recovering(lambda: open_csi(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
+    if scheme == "picamera":
+        _refuse(uri, loop=loop)
+        from onsight_edge.sources.picamera import open_picamera
+
+        return _recovering(lambda: open_picamera(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
     if scheme in ("http", "https"):
         _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
         from onsight_edge.sources.mjpeg import MjpegSource
 
-        return MjpegSource(uri)
+        return _recovering(lambda: MjpegSource(uri), give_up_s)
     if scheme in ("rtsp", "rtsps"):
         _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
         from onsight_edge.sources.rtsp import open_rtsp
 
-        return open_rtsp(uri)
+        # H.264 of a still scene may repeat a picture bit for bit
+        return _recovering(lambda: open_rtsp(uri), give_up_s, frozen_s=10.0)
+    if give_up_s is not None:
+        raise UsageError(f"--give-up does nothing for {uri}, which is never opened again: leave it out")
     if scheme == "dataset":
         from onsight_edge.sources.dataset import open_dataset_source
 
@@ -76,6 +92,14 @@ def is_continuous(uri: str) -> bool:
         return True
     path = Path(rest if separator else uri)
     return path.suffix.lower() not in SUFFIXES and not path.is_dir()
+
+
+def _recovering(
+    open_: Callable[[], Source], give_up_s: float | None, *, frozen_s: float = 2.0, reopen_frozen: bool = False
+) -> Source:
+    from onsight_edge.sources.recovering import RecoveringSource
+
+    return RecoveringSource(open_, give_up_s=give_up_s, frozen_s=frozen_s, reopen_frozen=reopen_frozen)
 
 
 def _open_file(name: str, fps: float | None, size_wh: tuple[int, int] | None, loop: bool) -> Source:

@@ -6,7 +6,7 @@ import cv2
 
 from onsight_edge.errors import SourceError
 from onsight_edge.quiet import quiet_opencv
-from onsight_edge.sources.camera import CameraSource
+from onsight_edge.sources.capture import CameraSource
 from onsight_edge.sources.source import without_password
 
 TIMEOUT_MS = 5000

@@ -154,12 +154,12 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def split_options(uri: str, known: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """`scheme://rest?key=value&...` as (rest, options).
+    """`scheme://rest?key=value&...`, or the same without `scheme://`, as (rest, options).
 
     Raises:
         UsageError: an option that is not in `known`, or one given twice.
     """
-    rest, _, query = uri.partition("://")[2].partition("?")
+    rest, _, query = uri.partition("://")[2 if "://" in uri else 0].partition("?")
     options: dict[str, str] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
