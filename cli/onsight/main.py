@@ -1,16 +1,15 @@
-"""The `onsight` command: finds a verb's module by name and imports it only when that verb runs."""
+"""The `onsight` command from its start to its exit status.
+
+`onsight predict` is what a script calls for every picture anew, so that its start-up counts: without options it needs
+no parser and begins here. Everything else goes through click (group.py).
+"""
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
 import sys
 from typing import Any
 
-import click
-
-from onsight_edge import __version__
 from onsight_edge.errors import OnsightError, UsageError
 
 # verb -> its line in `onsight --help`; here so that help imports no verb
@@ -25,34 +24,10 @@ VERBS = {
     "parity": "A network and every file made of it, step beside step; names what broke.",
     "info": "What is in a model file of any maker: inputs, classes, operators, quantization, cost.",
     "predict": "Classify picture files.",
+    "cameras": "List this machine's cameras, and how to name each one to `onsight run`.",
     "run": "Classify a camera, a video or a stream, live.",
     "bench": "Measure latency by variant, backend and threads; writes a record.",
 }
-
-
-class _Verbs(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"onsight.commands.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="onsight")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
-    """Train, quantize, run live and measure image classifiers on the device they are for.
-
-    MODEL is a bundle, a run, a model file, or `default`: the small CIFAR-10 model that ships inside the package.
-    """
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,12 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     _ensure_streams()
     try:
-        status = cli.main(args=arguments, prog_name="onsight", standalone_mode=False)
+        status = _run(arguments)
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         print("onsight: interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # `onsight ... | head`
@@ -90,6 +62,22 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _run(arguments: list[str]) -> Any:
+    if len(arguments) > 1 and arguments[0] == "predict" and not any(one.startswith("-") for one in arguments):
+        import gc
+
+        gc.disable()  # modules leave no garbage while they are imported
+        from onsight.predicting import predict
+
+        gc.enable()
+        status = predict(arguments[1:])
+        gc.freeze()  # nor does a process that ends need any collected
+        return status
+    from onsight.group import run
+
+    return run(arguments)
+
+
 def _ensure_streams() -> None:
     """Give a process that was started without standard streams, as services may be, ones that lead nowhere."""
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
@@ -103,4 +91,6 @@ def _ensure_streams() -> None:
 
 def print_json(value: Any) -> None:
     """Print what `--json` asked for: one JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), flush=True)

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 import click
 
+from onsight.region import Roi, parse_roi
 from onsight_edge.backends import BACKENDS
-from onsight_edge.bundle import MANIFEST
 
 F = TypeVar("F", bound=Callable[..., object])
 
-MODEL_SUFFIXES = (".tflite", ".onnx", ".keras")
 MAX_THREADS = 64
 MAX_SEED = 2**32 - 1  # NumPy's and Keras's
 
@@ -80,14 +79,39 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(function)
 
 
-def names_a_model(argument: str) -> bool:
-    """Whether an argument is meant as MODEL rather than as a picture: a bundle, a run, a model file, `default`."""
-    path = Path(argument)
-    if argument == "default" or path.suffix.lower() in MODEL_SUFFIXES:
-        return True
-    if argument.rstrip("/").endswith((".bundle", ".bundle.zip")):
-        return True
-    try:
-        return path.is_dir() and ((path / MANIFEST).exists() or (path / "model.keras").exists())
-    except OSError:  # too long a name, a folder that may not be entered: reading it will say so
-        return False
+def roi_option(function: F) -> F:
+    """`--roi`: the part of a frame that is looked at; gives `parse_roi`'s four numbers."""
+    return click.option(
+        "--roi",
+        metavar="X,Y,W,H",
+        callback=_parsed_roi,
+        help="Look at this part of a frame only: left, top, width, height as shares 0..1, or in pixels.",
+    )(function)
+
+
+def rotate_option(function: F) -> F:
+    """`--rotate`: clockwise."""
+    return click.option(
+        "--rotate",
+        type=click.Choice(["0", "90", "180", "270"]),
+        callback=lambda context, parameter, value: None if value is None else int(value),
+        help="Turn frames by so many degrees clockwise, for a camera that hangs askew.",
+    )(function)
+
+
+def flip_option(function: F) -> F:
+    """`--flip`: after the turn."""
+    return click.option(
+        "--flip",
+        type=click.Choice(["none", "horizontal", "vertical", "both"]),
+        help="Mirror frames after the turn; horizontal swaps left and right.",
+    )(function)
+
+
+def looking_options(function: F) -> F:
+    """`--roi`, `--rotate` and `--flip`: the three values of a `Looking`."""
+    return roi_option(rotate_option(flip_option(function)))
+
+
+def _parsed_roi(context: click.Context, parameter: click.Parameter, value: str | None) -> Roi | None:
+    return None if value is None else parse_roi(value)

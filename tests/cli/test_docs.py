@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from onsight.main import VERBS, cli
+from onsight.group import cli
+from onsight.main import VERBS
 
 ROOT = Path(__file__).parents[2]
 CLI_DOCS = ROOT / "docs" / "cli"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onsight.main import main
-from onsight.options import names_a_model
+from onsight.predicting import names_a_model
 
 
 @pytest.mark.parametrize(
