@@ -107,6 +107,18 @@ def is_jetson(root: Path = _ROOT) -> bool:
     return "nvidia,tegra" in (_read(root / "proc/device-tree/compatible") or "")
 
 
+def without_picamera2() -> str | None:
+    """Why this Python does not see picamera2, with what to do; None where it does."""
+    from importlib.util import find_spec  # here: only a Raspberry Pi's cameras need it
+
+    if find_spec("picamera2") is not None:
+        return None
+    return (
+        "this Python does not see picamera2: sudo apt install python3-picamera2, and make the virtual environment "
+        "with python3 -m venv --system-site-packages"
+    )
+
+
 def identify(device: str, root: Path = _ROOT) -> Identity:
     """What stays of a device, given as /dev/videoN or one of its links."""
     name = Path(os.path.realpath(root / device.lstrip("/"))).name
@@ -184,9 +196,7 @@ def _csi_cameras(root: Path) -> list[CameraInfo]:
         match = _SENSOR.match(_read(folder / "name") or "")
         if match is not None and not match["name"].startswith(_NO_SENSORS):
             source = f"{scheme}://{len(cameras)}" if scheme else None
-            problem = (
-                None if scheme else "a sensor behind a pipeline that onsight does not know; try pipe: with libcamera"
-            )
+            problem = without_picamera2() if scheme else "behind a pipeline that onsight does not know: try pipe:"
             cameras.append(CameraInfo(source, "csi", match["name"], bus=f"i2c {match['bus']}", problem=problem))
     return cameras
 

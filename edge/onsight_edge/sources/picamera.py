@@ -152,8 +152,8 @@ def import_picamera2(uri: str) -> ModuleType:
         return importlib.import_module("picamera2")
     except ModuleNotFoundError as error:
         raise SourceError(
-            f"{uri} needs picamera2, which Python cannot find ({error}): sudo apt install python3-picamera2, and make "
-            "the virtual environment with python3 -m venv --system-site-packages"
+            f"{uri} needs picamera2 ({error}): sudo apt install python3-picamera2, and make the virtual environment "
+            "with python3 -m venv --system-site-packages"
         ) from error
     except Exception as error:  # such as ValueError from a part that was built for another NumPy
         raise SourceError(

@@ -75,7 +75,7 @@ class RecoveringSource:
         self._own, self._before = Health(), Health()  # counted here; by inner sources that are gone
         self._current = Pump(self._open, self._prepare, source)
         self._left_behind: list[Pump] = []
-        self._shape: tuple[int, ...] | None = None
+        self._last_wh: tuple[int, int] | None = None
         self._stillness = Stillness(frozen_s)
         self._last: Frame | None = None
         self._offset = self._next = 0
@@ -153,10 +153,12 @@ class RecoveringSource:
         if self._offset:
             frame = replace(frame, index=frame.index + self._offset)
         self._next = frame.index + 1
-        shape = frame.image_bgr.shape
-        if self._shape is not None and shape != self._shape:
+        height, width = frame.image_bgr.shape[:2]
+        # a picture that was reduced while it was decoded does not show its size
+        size_wh = (width, height) if frame.full is None else self.size_wh
+        if self._last_wh is not None and size_wh != self._last_wh:
             self._own.resized += 1
-        self._shape = shape
+        self._last_wh = size_wh
         self._sum_up()
         if self._attempt and self._back_at is not None and time.monotonic() - self._back_at >= _SETTLED_S:
             self._attempt = 0
