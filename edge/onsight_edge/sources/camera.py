@@ -93,7 +93,7 @@ class CameraOpener:
         """
         device = self._device
         if sys.platform != "linux":
-            return _ask(device, self._opened(int(device) if device.isdecimal() else device), self._wish)
+            return _ask(device, self._opened(device, int(device) if device.isdecimal() else device), self._wish)
         if self._identity is not None:
             found = find_again(self._identity, self._root)
             if found is None:
@@ -108,14 +108,14 @@ class CameraOpener:
                 f"{describe_cameras(self._root)}"
             )
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _SELECT_S)  # read when the first frame is waited for
-        source = _ask(device, self._opened(str(path)), self._wish)
+        source = _ask(device, self._opened(device, str(path)), self._wish)
         if self._identity is None:
             self._identity = identify(device, self._root)
         return source
 
-    def _opened(self, device: str | int) -> cv2.VideoCapture:
+    def _opened(self, device: str, path: str | int) -> cv2.VideoCapture:
         with quiet_opencv():
-            capture = self._capture(device)
+            capture = self._capture(path)
         if capture.isOpened():
             return capture
         capture.release()

@@ -65,10 +65,12 @@ def open_csi(
         return open_picamera(uri, fps=fps, size_wh=size_wh)
     wish = parse_csi(uri, fps=fps, size_wh=size_wh)
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        # the shell reads parentheses, gst-launch-1.0 every word of its own; Argus chats on standard output
+        words = [f"'{word}'" if "(" in word else word for word in pipeline(wish, "fdsink fd=3").split()]
         width, height = wish.size_wh if wish.flip not in (1, 3, 5, 7) else wish.size_wh[::-1]
         raise SourceError(
             f"{uri} needs an OpenCV with GStreamer, which pip's packages lack. Without one: gst-launch-1.0 -q "
-            f"'{pipeline(wish, 'fdsink fd=3')}' 3>&1 >/dev/null | onsight run --source "
+            f"{' '.join(words)} 3>&1 >/dev/null | onsight run --source "
             f"'pipe:?format=bgr24&size={width}x{height}&fps={wish.fps:g}'; docs/install.md says how to get one"
         )
     with quiet_opencv():
