@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame, Notice
+from onsight_edge.sources import open_source
 from onsight_edge.sources.recovering import RecoveringSource
 from onsight_edge.sources.source import Health, Notifying, Reducible, Source
 from onsight_edge.sources.stillness import Stillness
@@ -310,3 +313,80 @@ def test_stillness_agrees_with_the_plain_definition(frames: list[tuple[int, int]
         expected = 0 if len(run) == 1 or lasted < 1000 else 1 if before else len(run) - 1
         assert stillness.look(picture(value, size), now * 1_000_000) == expected
         assert (stillness.since_ns is not None) == (len(run) > 1 and lasted >= 1000)
+
+
+SERVER = """
+import sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import cv2
+from onsight_edge.sources.synthetic import SyntheticSource
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        source = SyntheticSource(50.0, (320, 240))
+        while True:
+            jpeg = cv2.imencode(".jpg", source.read().image_bgr)[1].tobytes()
+            self.wfile.write(b"--frame\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(jpeg) + jpeg + b"\\r\\n")
+
+    def log_message(self, *_):
+        return
+
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+def start_server(port: int) -> tuple[subprocess.Popen[str], int]:
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, int(server.stdout.readline())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_server_that_was_killed_and_started_again_is_back_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server, port = start_server(0)
+    source = open_source(f"http://127.0.0.1:{port}/stream")
+    assert isinstance(source, RecoveringSource)
+    notices: list[Notice] = []
+    source.on_notice = notices.append
+    indices: list[int] = []
+
+    def consume() -> None:
+        while (frame := source.read()) is not None:
+            indices.append(frame.index)
+
+    reader = threading.Thread(target=consume, daemon=True)
+    reader.start()
+    recovered_s = []
+    try:
+        for round_ in range(3):
+            before = len(indices)
+            wait_until(lambda before=before: len(indices) > before + 5)  # type: ignore[misc]
+            server.kill()
+            server.wait()
+            wait_until(lambda lost=2 * round_ + 1: len(notices) == lost)  # type: ignore[misc]
+            before = len(indices)
+            server, _ = start_server(port)
+            listening = time.monotonic()
+            wait_until(lambda before=before: len(indices) > before)  # type: ignore[misc]
+            recovered_s.append(time.monotonic() - listening)
+    finally:
+        source.close()
+        server.kill()
+        server.wait()
+    reader.join(10)
+    assert kinds(notices) == [("source-lost", False), ("source-back", True)] * 3
+    assert source.health.reopened == 3
+    assert indices == sorted(set(indices))
+    assert sorted(recovered_s)[1] < 2

@@ -11,7 +11,7 @@ from onsight_edge.sources.source import Source, check_fps
 
 KINDS = (
     "a camera (0, /dev/video0, csi://0, picamera://0), a video file, a picture or a folder of pictures, "
-    "http://, https://, rtsp://, dataset:// or synthetic://"
+    "http://, https://, rtsp://, pipe:, dataset:// or synthetic://"
 )
 
 
@@ -44,17 +44,17 @@ def open_source(
         _refuse(uri, loop=loop)
         from onsight_edge.sources.camera import CameraOpener
 
-        return _recovering(CameraOpener(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
+        return _recovering(CameraOpener(uri, fps=fps, size_wh=size_wh), give_up_s, device=True)
     if scheme == "csi":
         _refuse(uri, loop=loop)
         from onsight_edge.sources.csi import open_csi
 
-        return _recovering(lambda: open_csi(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
+        return _recovering(lambda: open_csi(uri, fps=fps, size_wh=size_wh), give_up_s, device=True)
     if scheme == "picamera":
         _refuse(uri, loop=loop)
         from onsight_edge.sources.picamera import open_picamera
 
-        return _recovering(lambda: open_picamera(uri, fps=fps, size_wh=size_wh), give_up_s, reopen_frozen=True)
+        return _recovering(lambda: open_picamera(uri, fps=fps, size_wh=size_wh), give_up_s, device=True)
     if scheme in ("http", "https"):
         _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
         from onsight_edge.sources.mjpeg import MjpegSource
@@ -72,6 +72,11 @@ def open_source(
         from onsight_edge.sources.dataset import open_dataset_source
 
         return open_dataset_source(uri, fps=fps, size_wh=size_wh, loop=loop)
+    if uri == "-" or uri.startswith("pipe:"):
+        _refuse(uri, loop=loop)
+        from onsight_edge.sources.pipe import open_pipe
+
+        return open_pipe(uri, fps=fps, size_wh=size_wh)
     if scheme == "synthetic":
         _refuse(uri, loop=loop)
         from onsight_edge.sources.synthetic import open_synthetic
@@ -95,11 +100,13 @@ def is_continuous(uri: str) -> bool:
 
 
 def _recovering(
-    open_: Callable[[], Source], give_up_s: float | None, *, frozen_s: float = 2.0, reopen_frozen: bool = False
+    open_: Callable[[], Source], give_up_s: float | None, *, frozen_s: float = 2.0, device: bool = False
 ) -> Source:
-    from onsight_edge.sources.recovering import RecoveringSource
+    from onsight_edge.sources.recovering import BACK_OFF_S, RecoveringSource
 
-    return RecoveringSource(open_, give_up_s=give_up_s, frozen_s=frozen_s, reopen_frozen=reopen_frozen)
+    # looking for a device costs this machine only, so it is looked for every second however long it is gone
+    back_off_s = BACK_OFF_S[:4] if device else BACK_OFF_S
+    return RecoveringSource(open_, back_off_s=back_off_s, give_up_s=give_up_s, frozen_s=frozen_s, reopen_frozen=device)
 
 
 def _open_file(name: str, fps: float | None, size_wh: tuple[int, int] | None, loop: bool) -> Source:
