@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from onsight_edge.errors import DataError
@@ -55,6 +55,19 @@ class JpegDecoder:
             return None
         self.size_wh = size_wh
         return Frame(image, index, captured_ns, full=None if by == 1 else lambda: _decode_in_full(data))
+
+    def newest(self, pictures: Sequence[bytes], first_index: int, captured_ns: int) -> Frame | None:
+        """The frame of the newest whole picture of several that waited, which are numbered from `first_index`.
+
+        Those that it overtakes are not decoded, and are counted only where they are torn. None where all are damaged.
+        """
+        frame: Frame | None = None
+        for at in reversed(range(len(pictures))):
+            if frame is None:
+                frame = self.decode(pictures[at], first_index + at, captured_ns)
+            elif not is_whole(pictures[at]):
+                self._health.skipped += 1
+        return frame
 
 
 def is_whole(data: bytes) -> bool:

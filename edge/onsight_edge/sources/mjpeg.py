@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from onsight_edge.errors import SourceError
 from onsight_edge.frame import Frame
-from onsight_edge.sources.jpeg import JpegDecoder, is_whole
+from onsight_edge.sources.jpeg import JpegDecoder
 from onsight_edge.sources.multipart import MultipartParser, boundary_of
 from onsight_edge.sources.source import Health, without_password
 
@@ -90,7 +90,9 @@ class MjpegSource:
                     self._hang_up()
                     why = str(error) or type(error).__name__
                     raise SourceError(f"{self.uri}: the stream failed after {self._arrived} pictures: {why}") from error
-            frame = self._newest(time.monotonic_ns())
+            waiting, self._waiting = self._waiting, []
+            first, self._arrived = self._arrived, self._arrived + len(waiting)
+            frame = self._decoder.newest(waiting, first, time.monotonic_ns())
             if frame is not None:
                 return frame
             if time.monotonic() > patience:
@@ -119,18 +121,6 @@ class MjpegSource:
             began = began or time.monotonic()
             if time.monotonic() - began > DRAIN_S or not self._more_waits():
                 return
-
-    def _newest(self, captured_ns: int) -> Frame | None:
-        """The newest whole picture of those that wait; none of them waits any longer."""
-        waiting, self._waiting = self._waiting, []
-        first, self._arrived = self._arrived, self._arrived + len(waiting)
-        frame: Frame | None = None
-        for index in reversed(range(len(waiting))):
-            if frame is None:
-                frame = self._decoder.decode(waiting[index], first + index, captured_ns)
-            elif not is_whole(waiting[index]):
-                self.health.skipped += 1
-        return frame
 
     def _more_waits(self) -> bool:
         sock = self._socket()
