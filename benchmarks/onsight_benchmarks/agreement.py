@@ -25,6 +25,7 @@ from onsight_benchmarks.report import Report, Target, arguments, finish, run_com
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle
 from onsight_edge.datasets import load_dataset
 from onsight_edge.errors import BenchmarkError
+from onsight_edge.geometry import view_of
 
 LEAST_AGREEMENT = 0.995
 # (variant, backend) of the float files, and of int8 for information
@@ -54,7 +55,9 @@ def measure(bundle: str | Path, data: str = "cifar10", *, limit: int | None = No
     path = (DEFAULT_MODEL if str(bundle) == "default" else Path(bundle)).resolve()
     opened = Bundle.open(path)
     spec = opened.spec
-    split = load_dataset(data, size_wh=spec.input_size_wh, colour=spec.colour, resize=spec.resize, limit=limit).test
+    split = load_dataset(
+        data, size_wh=spec.input_size_wh, colour=spec.colour, resize=spec.resize, view=view_of(spec), limit=limit
+    ).test
     images, labels = split.images, split.labels
     if not len(images):
         raise BenchmarkError(f"{data} has no test pictures to compare on")

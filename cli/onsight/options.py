@@ -99,18 +99,18 @@ def rotate_option(function: F) -> F:
     )(function)
 
 
-def flip_option(function: F) -> F:
-    """`--flip`: after the turn."""
+def flip_option(name: str) -> Callable[[F], F]:
+    """`--flip` after the turn, as the parameter `flip`; `train` calls it by another name, its recipes have a --flip."""
     return click.option(
-        "--flip",
+        name,
         type=click.Choice(["none", "horizontal", "vertical", "both"]),
         help="Mirror frames after the turn; horizontal swaps left and right.",
-    )(function)
+    )
 
 
 def looking_options(function: F) -> F:
     """`--roi`, `--rotate` and `--flip`: the three values of a `Looking`."""
-    return roi_option(rotate_option(flip_option(function)))
+    return roi_option(rotate_option(flip_option("--flip")(function)))
 
 
 def _parsed_roi(context: click.Context, parameter: click.Parameter, value: str | None) -> Roi | None:

@@ -29,7 +29,14 @@ class View(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether frames are looked at as they come."""
-        return self == View()
+        return self == WHOLE
+
+    def turned(self, size_wh: Size) -> Size:
+        """Width and height as they are after the turn."""
+        return (size_wh[1], size_wh[0]) if self.rotate in (90, 270) else size_wh
+
+
+WHOLE = View()
 
 
 class Box(NamedTuple):

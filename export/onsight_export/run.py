@@ -17,6 +17,7 @@ from onsight_edge.datasets import load_dataset
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import DataError, MissingExtraError, ModelError
 from onsight_edge.files import sha256_bytes
+from onsight_edge.geometry import view_of
 from onsight_edge.postprocess import probabilities
 from onsight_edge.spec import ModelSpec
 from onsight_export.quiet import quiet
@@ -102,6 +103,7 @@ def load_run_data(run: Run, uri: str | None = None, on_progress: Callable[[int, 
         size_wh=None if size is None else (int(size[0]), int(size[1])),
         colour=spec.colour,
         resize=spec.resize,
+        view=view_of(spec),
         validation=float(data.get("validation", 0.1)),
         seed=int(data.get("seed", 0)),
         limit=data.get("limit") or None,

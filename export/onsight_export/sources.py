@@ -14,6 +14,7 @@ from onsight_edge.datasets import load_dataset
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import DataError, ModelError, UsageError
 from onsight_edge.files import sha256_bytes
+from onsight_edge.geometry import WHOLE, view_of
 from onsight_edge.spec import Colour, ModelSpec, Output
 from onsight_export.fold import RANGES, takes_raw_pixels
 from onsight_export.input_range import check_range
@@ -114,6 +115,7 @@ def _open_network(path: Path, kind: Kind, options: ExportOptions, progress: Prog
         size_wh=size_wh,
         colour=colour,
         resize=given.resize if given is not None else "squash",
+        view=view_of(given) if given is not None else WHOLE,
         validation=_VALIDATION,
         seed=options.seed,
         on_progress=partial(progress, "read the pictures"),

@@ -17,6 +17,7 @@ import pytest
 from onsight.commands.train import parse_size
 from onsight.main import main
 from onsight_edge.errors import UsageError
+from onsight_edge.geometry import View
 
 FILES = {
     "model.keras",
@@ -27,6 +28,8 @@ FILES = {
     "learning_curves.png",
     "confusion_matrix.png",
 }
+
+LOOKING = ("--roi", "0,0,1,0.75", "--rotate", "90", "--mirror", "horizontal")
 
 
 @pytest.fixture
@@ -74,10 +77,12 @@ def test_a_run_and_its_summary(shades: Path, capsys: pytest.CaptureFixture[str])
     assert "epoch 3/3" in shown.err and "val accuracy" in shown.err
     assert json.loads((folder / "spec.json").read_text())["input_size_wh"] == [14, 12]
     # the next one neither overwrites it nor needs a name; --json is one document and nothing else
-    assert call("train", str(shades), "--epochs", "1", "--arch", "resnet8", "--name", "a b/c", "--json") == 0
+    assert call("train", str(shades), "--epochs", "1", "--arch", "resnet8", "--name", "a b/c", "--json", *LOOKING) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["run"] == "runs/a-b-c" and document["arch"] == "resnet8"
     assert document["recipe"]["name"] == "standard" and document["recipe"]["epochs"] == 1
+    spec = json.loads(Path("runs/a-b-c/spec.json").read_text())
+    assert (spec["roi"], spec["rotate"], spec["flip"]) == ([0.0, 0.0, 1.0, 0.75], 90, "horizontal")
     # a run's accuracy, measured again from its files
     assert call("val", "runs/a-b-c", "--json") == 0
     again = json.loads(capsys.readouterr().out)
@@ -85,6 +90,25 @@ def test_a_run_and_its_summary(shades: Path, capsys: pytest.CaptureFixture[str])
     assert again["data"]["sha256"] == document["dataset"]["sha256"]
     assert call("val", "runs/a-b-c", str(shades), "--threads", "2") == 2
     assert "--threads is for bundles" in capsys.readouterr().err
+
+
+def test_a_region_of_training_pictures_is_given_in_shares(shades: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorflow")
+    assert call("train", str(shades), "--roi", "2,2,8,8") == 2
+    assert "size of these frames is not known beforehand" in capsys.readouterr().err
+
+
+def test_what_is_looked_at_survives_in_the_plan() -> None:
+    from onsight_train.archs import find_arch
+    from onsight_train.plan import Plan
+    from onsight_train.recipes import find_recipe
+
+    arch = find_arch("resnet8")
+    for view in (View((0.25, 0.0, 0.5, 1.0), 270, "both"), View()):
+        plan = Plan(arch, find_recipe("standard"), view=view)
+        written = json.loads(json.dumps(plan.to_json()))
+        assert Plan.from_json(written).view == view
+        assert ("view" in written) == (not view.whole)  # plans made before there were views keep their digest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from onsight_edge.datasets import load_dataset
 from onsight_edge.datasets.summary import describe
 from onsight_edge.errors import DataError
+from onsight_edge.geometry import WHOLE, View
 
 
 def picture(number: int, size_wh: tuple[int, int] = (12, 10)) -> np.ndarray:
@@ -217,14 +219,25 @@ def test_large_pictures_of_one_size_come_out_96(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr", "grey"])
 @pytest.mark.parametrize("resize", ["squash", "fit-shortest", "fit-longest"])
-def test_same_pixels_as_live_frames(root: Path, colour: str, resize: str) -> None:
+@pytest.mark.parametrize("view", [WHOLE, View((0.25, 0.0, 0.5, 0.75), 90, "vertical")])
+def test_same_pixels_as_live_frames(root: Path, colour: Any, resize: Any, view: View) -> None:
     from onsight_edge.preprocess import Preprocessor
     from onsight_edge.spec import ModelSpec
 
-    data = load_dataset(str(root), size_wh=(8, 8), colour=colour, resize=resize)  # type: ignore[arg-type]
-    live = Preprocessor(ModelSpec("x", ("a", "b"), (8, 8), colour=colour, resize=resize))  # type: ignore[arg-type]
+    data = load_dataset(str(root), size_wh=(8, 8), colour=colour, resize=resize, view=view)
+    live = Preprocessor(ModelSpec("x", ("a", "b"), (8, 8), colour=colour, resize=resize, **view._asdict()))
     for image, name in zip(data.test.images, data.test.names, strict=True):
         assert np.array_equal(image, live.pixels(cv2.imread(str(root / name))))
+
+
+def test_turned_pictures_keep_their_proportions_and_are_other_data(tmp_path: Path) -> None:
+    for number, name in enumerate(("a", "b")):
+        for item in range(2):
+            write(tmp_path / name / f"{item}.png", picture(10 * number + item, (30, 20)))
+    upright, turned = load_dataset(str(tmp_path)), load_dataset(str(tmp_path), view=View(rotate=90))
+    assert upright.size_wh == (30, 20) and turned.size_wh == (20, 30)
+    np.testing.assert_array_equal(turned.train.images, np.rot90(upright.train.images, -1, (1, 2)))
+    assert turned.sha256 != upright.sha256
 
 
 def test_links_are_followed_once(root: Path) -> None:

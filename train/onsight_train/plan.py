@@ -10,6 +10,7 @@ from typing import Any
 
 from onsight_edge.errors import ModelError
 from onsight_edge.files import canonical_json, sha256_bytes, write_json
+from onsight_edge.geometry import WHOLE, View
 from onsight_edge.spec import Resize
 from onsight_train.archs import Architecture, find_arch
 from onsight_train.recipes import Recipe
@@ -30,6 +31,7 @@ class Plan:
         validation: fraction of the training pictures set apart, as given to `load_dataset`.
         resize: how pictures were fitted, as given to `load_dataset`.
         limit: most pictures a split, as given to `load_dataset`.
+        view: what of each picture is looked at, as given to `load_dataset`; live frames get the same.
         name: what the model is called.
         command: the command line, for the record.
         teacher: run folder of the network whose answers are learnt beside the labels.
@@ -43,6 +45,7 @@ class Plan:
     validation: float = 0.1
     resize: Resize = "squash"
     limit: int | None = None
+    view: View = WHOLE
     name: str = "model"
     command: Sequence[str] = ()
     teacher: Path | None = None
@@ -58,6 +61,7 @@ class Plan:
             "validation": self.validation,
             "resize": self.resize,
             "limit": self.limit,
+            **({} if self.view.whole else {"view": self.view._asdict()}),
             "name": self.name,
             "command": list(self.command),
             "teacher": None if self.teacher is None else str(self.teacher),
@@ -73,11 +77,13 @@ class Plan:
             ModelError: its network is not to be found.
         """
         teacher = value["teacher"]
+        view = value.get("view", {})
         return cls(
             **{
                 **value,
                 "arch": find_arch(value["arch"]),
                 "recipe": Recipe(**value["recipe"]),
+                "view": View(**{**view, "roi": tuple(view["roi"]) if view.get("roi") else None}),
                 "teacher": None if teacher is None else Path(teacher),
             }
         )

@@ -193,6 +193,7 @@ def _spec(dataset: Dataset, plan: Plan) -> ModelSpec:
         input_size_wh=dataset.size_wh,
         colour="grey" if dataset.train.images.shape[3] == 1 else "rgb",
         resize=plan.resize,
+        **plan.view._asdict(),
     )
 
 

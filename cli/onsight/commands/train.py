@@ -12,15 +12,17 @@ import click
 
 from onsight.loading import reading
 from onsight.main import print_json
-from onsight.options import SEED, FiniteRange, json_option
+from onsight.options import SEED, FiniteRange, flip_option, json_option, roi_option, rotate_option
 from onsight.outputs import check_outputs
 from onsight.recipe_options import RECIPE_FIELDS, recipe_options
+from onsight.region import Looking
 from onsight.training import Logs, carry_out, event_stream, show, tell_early_end, tell_what_is_left
 from onsight_edge.errors import OnsightError, UsageError
 from onsight_edge.files import printable
 
 if TYPE_CHECKING:
     from onsight_edge.datasets import Dataset
+    from onsight_edge.geometry import View
     from onsight_edge.spec import Resize
     from onsight_train.plan import Plan
 
@@ -55,6 +57,9 @@ _FREE = {"resume", "as_json", "events", "tensorboard", "checkpoint_seconds"}
     default="squash",
     help="How pictures of other proportions are fitted: stretched, cut, or padded.",
 )
+@roi_option
+@rotate_option
+@flip_option("--mirror")
 @click.option(
     "--validation",
     type=FiniteRange(0, 1, min_open=True, max_open=True),
@@ -202,6 +207,9 @@ def _resume(context: click.Context, given: dict[str, Any]) -> int:
         as_begun = {
             "imgsz": "x".join(map(str, data["size_wh"])),
             "resize": plan.resize,
+            "roi": plan.view.roi,
+            "rotate": plan.view.rotate,
+            "mirror": plan.view.flip,
             "validation": plan.validation,
             "seed": plan.seed,
             "limit": plan.limit,
@@ -267,6 +275,7 @@ def _plan(arch: str, data: str, given: dict[str, Any], *, several: bool) -> Plan
         validation=given["validation"],
         resize=given["resize"],
         limit=given["limit"],
+        view=_view(given),
         name=_name(arch, data, given, several=several),
         command=["onsight", *map(printable, sys.argv[1:])],
         teacher=teacher.resolve() if teacher else None,
@@ -274,7 +283,16 @@ def _plan(arch: str, data: str, given: dict[str, Any], *, several: bool) -> Plan
     )
 
 
+def _view(given: dict[str, Any]) -> View:
+    from onsight_edge.geometry import View
+
+    looking = Looking(given["roi"], given["rotate"], given["mirror"])
+    return View(looking.shares(None), looking.rotate or 0, looking.flip or "none")
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return printable(str(value)) if isinstance(value, str | Path) else value
 
 
@@ -325,6 +343,7 @@ def _load(data: str, given: dict[str, Any]) -> Dataset:
             data,
             size_wh=size_wh,
             resize=resize,
+            view=_view(given),
             validation=given["validation"],
             seed=given["seed"],
             limit=given["limit"],

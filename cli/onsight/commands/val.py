@@ -163,6 +163,7 @@ def _check_files(html: Path | None, sheet: Path | None, inputs: list[str]) -> No
 
 def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | None) -> Dataset:
     from onsight_edge.datasets import load_dataset
+    from onsight_edge.geometry import view_of
 
     with reading(uri) as on_progress:
         return load_dataset(
@@ -170,6 +171,7 @@ def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | 
             size_wh=spec.input_size_wh,
             colour=spec.colour,
             resize=spec.resize,
+            view=view_of(spec),
             validation=validation,
             seed=seed,
             limit=limit,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.errors import DataError
+from onsight_edge.geometry import View
 from onsight_edge.preprocess import Preprocessor
 from onsight_edge.spec import Colour, ModelSpec, Resize
 
@@ -16,15 +17,17 @@ _GIB = 1 << 30
 MAX_SIDE = 4096
 
 
-def preprocessor(size_wh: tuple[int, int], colour: Colour, resize: Resize) -> Preprocessor:
-    """A Preprocessor that yields pixels of this size and colour.
+def preprocessor(size_wh: tuple[int, int], colour: Colour, resize: Resize, view: View) -> Preprocessor:
+    """A Preprocessor that yields pixels of this size and colour, of what `view` looks at.
 
     Raises:
         DataError: the size is out of range.
     """
     if not all(1 <= side <= MAX_SIDE for side in size_wh):
         raise DataError(f"the size must be 1..{MAX_SIDE} pixels a side, not {size_wh[0]}x{size_wh[1]}")
-    spec = ModelSpec(name="data", classes=("0", "1"), input_size_wh=size_wh, colour=colour, resize=resize)
+    spec = ModelSpec(
+        name="data", classes=("0", "1"), input_size_wh=size_wh, colour=colour, resize=resize, **view._asdict()
+    )
     return Preprocessor(spec)
 
 
@@ -52,7 +55,9 @@ def room_for(count: int, size_wh: tuple[int, int], channels: int, what: str, ite
         )
 
 
-def convert(images: NDArray[np.uint8], size_wh: tuple[int, int], colour: Colour, resize: Resize) -> NDArray[np.uint8]:
+def convert(
+    images: NDArray[np.uint8], size_wh: tuple[int, int], colour: Colour, resize: Resize, view: View
+) -> NDArray[np.uint8]:
     """Pictures as the model takes them.
 
     Args:
@@ -60,6 +65,7 @@ def convert(images: NDArray[np.uint8], size_wh: tuple[int, int], colour: Colour,
         size_wh: width and height to come out.
         colour: channel order to come out.
         resize: how other proportions are fitted.
+        view: what of each picture is looked at, and which way up.
 
     Returns:
         (N, height, width, channels) uint8; `images` itself where nothing has to change.
@@ -68,8 +74,8 @@ def convert(images: NDArray[np.uint8], size_wh: tuple[int, int], colour: Colour,
         DataError: the size is out of range, or the result does not fit into memory.
     """
     count, height, width, channels = images.shape
-    pictures = preprocessor(size_wh, colour, resize)
-    if (width, height) == size_wh and (channels, colour) in ((3, "rgb"), (1, "grey")):
+    pictures = preprocessor(size_wh, colour, resize, view)
+    if view.whole and (width, height) == size_wh and (channels, colour) in ((3, "rgb"), (1, "grey")):
         return images
     room_for(count, size_wh, pictures.spec.channels, "these")
     converted = np.empty((count, size_wh[1], size_wh[0], pictures.spec.channels), np.uint8)

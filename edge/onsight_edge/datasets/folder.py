@@ -19,6 +19,7 @@ from onsight_edge.datasets.dataset import LeftOut, Split
 from onsight_edge.datasets.parts import Parts, check_classes
 from onsight_edge.errors import DataError
 from onsight_edge.files import canonical_json, printable, sha256_bytes
+from onsight_edge.geometry import View
 from onsight_edge.images import SUFFIXES, decode_image
 from onsight_edge.preprocess import Preprocessor
 from onsight_edge.quiet import quiet_stderr
@@ -60,6 +61,7 @@ def read_folder(
     size_wh: tuple[int, int] | None,
     colour: Colour,
     resize: Resize,
+    view: View,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Parts:
     """Read every picture below `root`, brought to one size and colour; see `load_dataset` for the arguments.
@@ -93,7 +95,7 @@ def read_folder(
             f"{f' ({classes[0]})' if classes else ''}: a classifier needs at least two, each a folder of pictures"
         )
     with quiet_stderr():  # what libpng, libjpeg and OpenCV print about damaged pictures stands in left_out
-        images, read, notes = _read_all(files, root, size_wh, colour, resize, on_progress)
+        images, read, notes = _read_all(files, root, size_wh, colour, resize, view, on_progress)
     left_out += [LeftOut(file.name, got.reason) for file, got in zip(files, read, strict=True) if got.reason]
     _check_left(root, files, read, left_out, classes)
     return _parts(root, classes, files, images, read, tuple(sorted(left_out, key=lambda f: f.name)), notes)
@@ -153,17 +155,18 @@ def _read_all(
     size_wh: tuple[int, int] | None,
     colour: Colour,
     resize: Resize,
+    view: View,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.uint8], list[_Read], tuple[str, ...]]:
     if size_wh is not None:
-        images, read = _read_to(files, root, size_wh, colour, resize, on_progress)
+        images, read = _read_to(files, root, size_wh, colour, resize, view, on_progress)
         return images, read, ()
     first = next((got.size_wh for file in files if not (got := _read(file, None)[0]).reason), MIXED_WH)
     if max(first) <= MAX_OWN_SIDE:
-        images, read = _read_to(files, root, first, colour, resize, on_progress, only=first)
+        images, read = _read_to(files, root, view.turned(first), colour, resize, view, on_progress, only=first)
         if all(got.reason or got.size_wh == first for got in read):
             return images, read, ()
-    images, read = _read_to(files, root, MIXED_WH, colour, resize, on_progress)
+    images, read = _read_to(files, root, MIXED_WH, colour, resize, view, on_progress)
     sizes = {got.size_wh for got in read if not got.reason}
     what = f"{len(sizes)} sizes" if len(sizes) > 1 else f"{first[0]}x{first[1]} pixels"
     note = f"the pictures have {what} and were brought to {MIXED_WH[0]}x{MIXED_WH[1]}: choose another size if you like"
@@ -176,11 +179,12 @@ def _read_to(
     size_wh: tuple[int, int],
     colour: Colour,
     resize: Resize,
+    view: View,
     on_progress: Callable[[int, int], None] | None,
     only: tuple[int, int] | None = None,
 ) -> tuple[NDArray[np.uint8], list[_Read]]:
     """Read all files into one array; stop early at a picture that has not the size `only`."""
-    channels = preprocessor(size_wh, colour, resize).spec.channels
+    channels = preprocessor(size_wh, colour, resize, view).spec.channels
     room_for(len(files), size_wh, channels, str(root))
     images = np.zeros((len(files), size_wh[1], size_wh[0], channels), np.uint8)
     workers = threading.local()
@@ -191,7 +195,7 @@ def _read_to(
             return _Read()
         pictures: Preprocessor | None = getattr(workers, "pictures", None)
         if pictures is None:  # its buffers are not for two threads
-            pictures = workers.pictures = preprocessor(size_wh, colour, resize)
+            pictures = workers.pictures = preprocessor(size_wh, colour, resize, view)
         got, image = _read(files[place], pictures)
         if image is not None:
             images[place] = image

@@ -17,6 +17,7 @@ from onsight_edge.datasets.npz import read_npz
 from onsight_edge.datasets.parts import Parts, assemble
 from onsight_edge.errors import DataError
 from onsight_edge.files import canonical_json, printable, sha256_bytes
+from onsight_edge.geometry import WHOLE, View
 from onsight_edge.spec import Colour, Resize
 
 
@@ -26,6 +27,7 @@ def load_dataset(
     size_wh: tuple[int, int] | None = None,
     colour: Colour = "rgb",
     resize: Resize = "squash",
+    view: View = WHOLE,
     validation: float = 0.1,
     seed: int = 0,
     limit: int | None = None,
@@ -39,6 +41,7 @@ def load_dataset(
             sizes, or larger ones than 256 pixels, comes out 96x96.
         colour: channel order to bring them to.
         resize: how other proportions are fitted.
+        view: what of each picture is looked at, and which way up.
         validation: the fraction of the training pictures that validate, where none are set apart already.
         seed: decides every split.
         limit: at most so many pictures a split, stratified; for quick runs.
@@ -56,7 +59,9 @@ def load_dataset(
             raise DataError(f"{shown}: the path is not UTF-8, so no record could name it: rename it")
         try:
             if path.is_dir():
-                parts = read_folder(path, size_wh=size_wh, colour=colour, resize=resize, on_progress=on_progress)
+                parts = read_folder(
+                    path, size_wh=size_wh, colour=colour, resize=resize, view=view, on_progress=on_progress
+                )
             elif path.suffix.lower() == ".npz":
                 parts = read_npz(path)
             else:
@@ -64,7 +69,16 @@ def load_dataset(
                 raise DataError(f"{uri} {what}: expected {', '.join(NAMED)}, a folder of class folders or a .npz file")
         except OSError as error:  # a folder that may not be entered, too long a name
             raise DataError(f"cannot read {error.filename or uri}: {error.strerror or error}") from error
-    return assemble(parts, size_wh=size_wh, colour=colour, resize=resize, validation=validation, seed=seed, limit=limit)
+    return assemble(
+        parts,
+        size_wh=size_wh,
+        colour=colour,
+        resize=resize,
+        view=view,
+        validation=validation,
+        seed=seed,
+        limit=limit,
+    )
 
 
 def calibration_images(split: Split, classes: int | Sequence[str], count: int, seed: int) -> NDArray[np.uint8]:

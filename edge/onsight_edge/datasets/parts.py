@@ -14,6 +14,7 @@ from onsight_edge.datasets.convert import convert
 from onsight_edge.datasets.dataset import Dataset, LeftOut, Split
 from onsight_edge.errors import DataError
 from onsight_edge.files import canonical_json, sha256_bytes
+from onsight_edge.geometry import View
 from onsight_edge.spec import Colour, Resize
 
 TEST_FRACTION = 0.2
@@ -57,6 +58,7 @@ def assemble(
     size_wh: tuple[int, int] | None,
     colour: Colour,
     resize: Resize,
+    view: View,
     validation: float,
     seed: int,
     limit: int | None,
@@ -84,7 +86,7 @@ def assemble(
     if limit is not None:
         indices = {key: part[splits.limited(labels[part], limit, seed)] for key, part in indices.items() if len(part)}
         indices = {key: indices.get(key, np.arange(0)) for key in _SPLITS}
-    size_wh = size_wh or (parts.train.images.shape[2], parts.train.images.shape[1])
+    size_wh = size_wh or view.turned((parts.train.images.shape[2], parts.train.images.shape[1]))
     made: dict[str, Split] = {}
     for key in _SPLITS:
         source = given[key]
@@ -92,12 +94,12 @@ def assemble(
         pool = parts.train if source is None else source
         images = _take(pool.images, indices[key] - start)
         if not parts.converted:
-            images = convert(images, size_wh, colour, resize)
+            images = convert(images, size_wh, colour, resize, view)
         made[key] = Split(images, labels[indices[key]], tuple(names[i] for i in indices[key]) if pool.names else ())
     description = {
         "classes": list(parts.classes),
         "content": parts.content,
-        "how": [list(size_wh), colour, resize],
+        "how": [list(size_wh), colour, resize, *([] if view.whole else [list(view)])],
         "splits": [sha256_bytes(indices[key].astype("<i8").tobytes()) for key in _SPLITS],
     }
     return Dataset(

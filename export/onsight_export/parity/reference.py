@@ -15,6 +15,7 @@ from onsight_edge.bundle import Bundle, write_manifest
 from onsight_edge.datasets import load_dataset
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import ModelError, UsageError
+from onsight_edge.geometry import view_of
 from onsight_edge.spec import ModelSpec
 from onsight_export.convert import convert
 from onsight_export.options import ExportOptions
@@ -149,6 +150,7 @@ def _alone(bundle: Bundle, options: ExportOptions, progress: Progress) -> Subjec
         size_wh=spec.input_size_wh,
         colour=spec.colour,
         resize=spec.resize,
+        view=view_of(spec),
         validation=float(split["validation"]),
         seed=int(split["seed"]),
         on_progress=partial(progress, "read the pictures"),
