@@ -135,6 +135,20 @@ def test_a_hang_is_noticed_within_the_stall_time() -> None:
     source.close()
 
 
+def test_a_slow_camera_is_given_three_periods() -> None:
+    class Slow(Script):
+        fps = 4.0
+
+        def read(self) -> Frame | None:
+            time.sleep(0.25)
+            return super().read()
+
+    source, open_, notices = recovering(Slow(picture(1), picture(2), picture(3)), stall_s=0.05)
+    read(source, 3)
+    assert not notices and open_.calls == 1
+    source.close()
+
+
 def test_a_driver_that_never_lets_go_is_left_behind_and_no_threads_pile_up() -> None:
     """`close` of such a source hangs, too; after four of them no more are started until one ends."""
     release = threading.Event()

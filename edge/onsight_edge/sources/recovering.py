@@ -20,6 +20,7 @@ STALL_S = 2.0
 BACK_OFF_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 FROZEN_S = 2.0
 OPENING_S = 10.0  # from opening to the first frame: an RTSP stream may send its first whole picture seconds later
+_PERIODS = 3  # without a frame, where a source's rate is so low that they last longer than the stall time
 _SETTLED_S = 1.0  # a source that delivered for so long begins at the start of the back-off when it dies again
 _CLOSE_S = 0.3  # what closing a dead source gets before the next attempt goes ahead
 _FINAL_CLOSE_S = 2.0
@@ -53,7 +54,7 @@ class RecoveringSource:
         Args:
             open_: opens the source; called again, from other threads, whenever it was lost.
             first: what `open_` returned already.
-            stall_s: seconds without a frame after which it counts as dead.
+            stall_s: seconds without a frame after which it counts as dead; at least three periods of its rate.
             back_off_s: seconds to wait before each attempt to open it again; the last one is repeated.
             give_up_s: an outage that lasts longer ends the run with SourceError; None tries for ever, 0 never.
             frozen_s: equal frames for so many seconds are a frozen picture.
@@ -113,7 +114,7 @@ class RecoveringSource:
         if self._last is not None and self._look(self._last) and self._reopen_frozen and self._give_up_s != 0:
             frame = self._recover("its picture was frozen", tell=False)
         else:
-            frame, why = self._next_frame(self._current, self._stall_s if self._next else self._opening_s)
+            frame, why = self._next_frame(self._current, self._patience_s() if self._next else self._opening_s)
             if frame is None and not self._closed.is_set():
                 frame = self._recover(why, tell=True)
         # looked at by the next call, so that it costs no frame time
@@ -124,6 +125,10 @@ class RecoveringSource:
         """Close what is open. A driver that hangs is waited for 2 s, then left behind."""
         self._closed.set()
         self._current.leave(_FINAL_CLOSE_S)
+
+    def _patience_s(self) -> float:
+        rate = self.fps
+        return self._stall_s if rate is None else max(self._stall_s, _PERIODS / rate)
 
     def _next_frame(self, pump: Pump, patience_s: float) -> tuple[Frame | None, str]:
         """A frame, or why there is none."""
