@@ -132,6 +132,16 @@ def test_a_device_that_cannot_be_asked_says_why(
     assert camera.problem is not None and problem in camera.problem
 
 
+def test_an_error_s_last_words_name_the_cameras_or_say_that_none_gives_pictures(machine: Machine) -> None:
+    machine.add(10, "bcm2835-codec-decode", driver="bcm2835-codec")
+    machine.add(16, "bcm2835-codec-image_fx", driver="bcm2835-codec")
+    assert describe_cameras(machine.root) == (
+        "none of /dev/video10 to /dev/video16 gives pictures (onsight cameras says why)"
+    )
+    machine.add(0, "Webcam")
+    assert describe_cameras(machine.root) == "there are /dev/video0 (Webcam)"
+
+
 def test_a_raspberry_pi_s_sensor_is_a_picamera_and_its_pipeline_is_none(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,20 @@ def test_a_wrong_option_is_one_line(uri: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_elsewhere_than_on_linux_opencv_finds_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onsight_edge.sources.camera.sys.platform", "darwin")
+    asked: list[str | int] = []
+
+    def capture(device: str | int) -> Webcam:
+        asked.append(device)
+        return Webcam(opened=device == 0)
+
+    source = CameraOpener("0?size=640x480", capture=capture)()  # type: ignore[arg-type]
+    assert source.read() is not None and asked == [0]
+    with pytest.raises(SourceError, match="camera 1 does not open"):
+        CameraOpener("1", capture=capture)()  # type: ignore[arg-type]
+
+
 def test_a_camera_that_does_not_open_lists_those_that_exist(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     webcam = Webcam(opened=False)
     with pytest.raises(SourceError, match=r"camera /dev/video0 does not open: another program .* /dev/video0"):

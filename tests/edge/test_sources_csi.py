@@ -38,6 +38,10 @@ def test_the_jetson_s_pipeline_holds_the_newest_picture_only() -> None:
 def test_an_opencv_without_gstreamer_says_how_to_do_without(tmp_path: Path) -> None:
     if cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         pytest.skip("this OpenCV has GStreamer")
+    with pytest.raises(SourceError, match=r"csi://0 is for Jetsons and Raspberry Pis.*; this machine has no camera"):
+        open_csi("csi://0", root=tmp_path)
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/compatible").write_text("nvidia,p3768-0000+p3767-0005\0nvidia,tegra234\0")
     with pytest.raises(SourceError, match=r"needs an OpenCV with GStreamer, which pip's packages lack") as caught:
         open_csi("csi://0?flip=1", root=tmp_path)
     text = str(caught.value)

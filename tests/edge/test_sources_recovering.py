@@ -285,7 +285,7 @@ def test_what_the_run_sets_reaches_every_source_and_what_they_count_adds_up() ->
 
 
 def test_reading_through_it_costs_little() -> None:
-    """Below 0.1 ms a frame by measurement on a quiet machine; the limit here has room for a loaded one."""
+    """A tenth of a millisecond is meant; the limit has room for a loaded machine."""
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(4)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from onsight_edge.cameras import describe_cameras, is_raspberry_pi
+from onsight_edge.cameras import describe_cameras, is_jetson, is_raspberry_pi
 from onsight_edge.errors import SourceError, UsageError
 from onsight_edge.quiet import quiet_opencv
 from onsight_edge.sources.capture import CameraSource
@@ -65,6 +65,11 @@ def open_csi(
         return open_picamera(uri, fps=fps, size_wh=size_wh)
     wish = parse_csi(uri, fps=fps, size_wh=size_wh)
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        if not is_jetson(root):
+            raise SourceError(
+                f"{uri} is for Jetsons and Raspberry Pis, and this machine's device tree names neither; "
+                f"{describe_cameras(root)}"
+            )
         # the shell reads parentheses, gst-launch-1.0 every word of its own; Argus chats on standard output
         words = [f"'{word}'" if "(" in word else word for word in pipeline(wish, "fdsink fd=3").split()]
         width, height = wish.size_wh if wish.flip not in (1, 3, 5, 7) else wish.size_wh[::-1]

@@ -33,7 +33,7 @@ class Pump:
         self.source = source
         self.notices: deque[Notice] = deque()
         self.error: Exception | None = None
-        # in C: it hands a frame over in half the time that a Condition takes
+        # written in C: it hands a frame over sooner than a Condition does
         self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._open, self._prepare = open_, prepare
         self._started = False
