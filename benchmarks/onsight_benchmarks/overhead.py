@@ -34,7 +34,7 @@ from onsight_edge.bundle import ModelFile, open_model
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import MissingExtraError
 
-MOST_RATIO = 1.25
+MOST_RATIO = 1.10
 ITERATIONS = 2000
 
 

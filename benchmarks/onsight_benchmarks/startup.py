@@ -27,7 +27,7 @@ from onsight_edge.bundle import open_model
 from onsight_edge.errors import BenchmarkError, UsageError
 from onsight_edge.files import write_text
 
-MOST_RATIO = 1.5
+MOST_RATIO = 1.3
 RUNS = 20
 _UNMEASURED = 2  # of each: they bring the files into the page cache
 _BARE = Path(__file__).with_name("bare_predict.py")
