@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -213,6 +215,28 @@ def test_the_pauses_grow_and_begin_anew_once_it_delivered_for_a_while() -> None:
     began = time.monotonic()
     read(source, 1)
     assert 0.01 + 0.02 + 3 * 0.1 <= time.monotonic() - began < 5
+    source.close()
+
+
+def test_many_outages_leave_neither_pictures_nor_threads_behind() -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def mortal() -> Script:
+        shown = picture(len(alive))
+        alive.append(weakref.ref(shown))
+        return Script(shown, SourceError("/dev/video0 was unplugged"))
+
+    source, open_, _ = recovering(*[mortal] * 40, back_off_s=(0.001,))
+    threads = threading.active_count()
+    gc.disable()  # no garbage collector may be needed
+    try:
+        for _ in range(40):
+            read(source, 1)
+    finally:
+        gc.enable()
+    assert open_.calls == 40 and source.health.reopened == 39
+    assert sum(one() is not None for one in alive) < 5
+    assert threading.active_count() <= threads + 2
     source.close()
 
 

@@ -233,6 +233,7 @@ class RecoveringSource:
         if pump.source is not None:
             for name in _COUNTS:
                 setattr(self._before, name, getattr(self._before, name) + getattr(pump.source.health, name))
+        pump.error = None  # its traceback holds the thread's last frame, which would wait for the garbage collector
         if pump.alive:
             self._left_behind.append(pump)
 
