@@ -50,9 +50,7 @@ def pictures(count: int) -> list[NDArray[np.uint8]]:
 
 def raw(picture: NDArray[np.uint8], name: str) -> bytes:
     code = BACK[name]
-    if code is None:
-        return picture.tobytes()
-    encoded = np.asarray(cv2.cvtColor(picture, code))
+    encoded: NDArray[np.uint8] = picture if code is None else cv2.cvtColor(picture, code)  # type: ignore[assignment]
     if name != "nv12":
         return encoded.tobytes()
     planes = encoded.reshape(-1)

@@ -11,7 +11,7 @@ from onsight_edge.sources.source import Source, check_fps
 
 KINDS = (
     "a camera (0, /dev/video0, csi://0, picamera://0), a video file, a picture or a folder of pictures, "
-    "http://, https://, rtsp://, pipe:, dataset:// or synthetic://"
+    "http://, https://, rtsp://, watch://, pipe:, dataset:// or synthetic://"
 )
 
 
@@ -77,6 +77,11 @@ def open_source(
         from onsight_edge.sources.pipe import open_pipe
 
         return open_pipe(uri, fps=fps, size_wh=size_wh)
+    if scheme == "watch":
+        _refuse(uri, fps=fps, size_wh=size_wh, loop=loop)
+        from onsight_edge.sources.watch import open_watch
+
+        return open_watch(uri)
     if scheme == "synthetic":
         _refuse(uri, loop=loop)
         from onsight_edge.sources.synthetic import open_synthetic
