@@ -25,6 +25,7 @@ VERBS = {
     "info": "What is in a model file of any maker: inputs, classes, operators, quantization, cost.",
     "predict": "Classify picture files.",
     "cameras": "List this machine's cameras, and how to name each one to `onsight run`.",
+    "doctor": "What is wrong with this machine, and the command that mends it.",
     "run": "Classify a camera, a video or a stream, live.",
     "bench": "Measure latency by variant, backend and threads; writes a record.",
 }

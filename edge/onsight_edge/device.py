@@ -1,4 +1,4 @@
-"""Which device this is and how it fares: board, governor, temperature, throttling. Standard library and NumPy only.
+"""Which device this is and how it fares: board, governor, temperature, throttling. Standard library only.
 
 Everything is read when asked, from files below `root`, so that a test can hand in a tree of its own. What a device
 does not tell is None, never a guess. No host name, user name or path is read: a record may be published.
@@ -14,8 +14,6 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 _ROOT = Path("/")
 # /proc/cpuinfo on arm64 gives numbers only. Names: Linux, arch/arm64/include/asm/cputype.h
@@ -62,7 +60,7 @@ class DeviceInfo:
     python: str
     governor: str | None
     max_mhz: int | None
-    numpy: str
+    numpy: str | None
     opencv: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -96,24 +94,29 @@ def describe_device(root: Path = _ROOT) -> DeviceInfo:
         root: where `proc`, `sys` and `etc` stand; another one in tests.
     """
     return DeviceInfo(
-        model=_text(root, "proc/device-tree/model") or _text(root, "sys/class/dmi/id/product_name"),
+        model=board_model(root),
         machine=platform.machine(),
         cpu=_cpu_name(root),
         cores=_usable_cores(),
         memory_mib=_memory_mib(root),
         os=_os_name(root),
-        kernel=_text(root, "proc/sys/kernel/osrelease"),
+        kernel=read_text(root, "proc/sys/kernel/osrelease"),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         governor=governor(root),
         max_mhz=_max_mhz(root),
-        numpy=np.__version__,
+        numpy=_numpy_version(),
         opencv=_opencv_version(),
     )
 
 
+def board_model(root: Path = _ROOT) -> str | None:
+    """The board's own name from the device tree, or the product name of a PC's firmware."""
+    return read_text(root, "proc/device-tree/model") or read_text(root, "sys/class/dmi/id/product_name")
+
+
 def governor(root: Path = _ROOT) -> str | None:
     """What decides cpu0's clock, or None where the kernel does not say (virtual machines)."""
-    return _text(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return read_text(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def temperature_c(root: Path = _ROOT) -> float | None:
@@ -123,9 +126,9 @@ def temperature_c(root: Path = _ROOT) -> float | None:
     """
     readings: list[tuple[str, float]] = []
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        millidegrees = _text(zone, "temp")  # a Jetson has zones that refuse to be read
+        millidegrees = read_text(zone, "temp")  # a Jetson has zones that refuse to be read
         if millidegrees is not None and re.fullmatch(r"-?\d+", millidegrees):
-            readings.append(((_text(zone, "type") or "").lower(), int(millidegrees) / 1000))
+            readings.append(((read_text(zone, "type") or "").lower(), int(millidegrees) / 1000))
     for word in ("cpu", "x86_pkg", "soc"):
         chosen = [celsius for name, celsius in readings if word in name]
         if chosen:
@@ -157,7 +160,8 @@ def throttle_state(raw: int) -> ThrottleState:
     )
 
 
-def _text(root: Path, name: str) -> str | None:
+def read_text(root: Path, name: str) -> str | None:
+    """A file of the kernel's below `root` without the white space and NULs around it; None where it cannot be read."""
     try:
         text = (root / name).read_bytes().decode("utf-8", "replace")
     except OSError:
@@ -173,7 +177,7 @@ def _usable_cores() -> int:
 
 
 def _cpu_name(root: Path) -> str | None:
-    info = _text(root, "proc/cpuinfo") or ""
+    info = read_text(root, "proc/cpuinfo") or ""
     named = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
     if named:
         return named[1].strip()
@@ -182,18 +186,18 @@ def _cpu_name(root: Path) -> str | None:
 
 
 def _memory_mib(root: Path) -> int | None:
-    found = re.search(r"^MemTotal:\s*(\d+) kB", _text(root, "proc/meminfo") or "", re.MULTILINE)
+    found = re.search(r"^MemTotal:\s*(\d+) kB", read_text(root, "proc/meminfo") or "", re.MULTILINE)
     return int(found[1]) // 1024 if found else None
 
 
 def _os_name(root: Path) -> str | None:
-    release = _text(root, "etc/os-release") or _text(root, "usr/lib/os-release") or ""
+    release = read_text(root, "etc/os-release") or read_text(root, "usr/lib/os-release") or ""
     found = re.search(r'^PRETTY_NAME="?([^"\n]+)"?$', release, re.MULTILINE)
     return found[1] if found else None
 
 
 def _max_mhz(root: Path) -> int | None:
-    khz = _text(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
+    khz = read_text(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
     return int(khz) // 1000 if khz is not None and khz.isdigit() else None
 
 
@@ -203,3 +207,11 @@ def _opencv_version() -> str | None:
     except ImportError:
         return None
     return str(cv2.__version__)
+
+
+def _numpy_version() -> str | None:
+    try:
+        import numpy
+    except ImportError:  # `onsight doctor` must say so
+        return None
+    return str(numpy.__version__)
