@@ -1,4 +1,4 @@
-"""Instructions that an arm64 processor executes for one 640x480 frame: whole `Classifier.classify`, and the bare invoke.
+"""Instructions an arm64 processor executes for one 640x480 frame: whole `Classifier.classify`, and the bare invoke.
 
 Counted by a QEMU plugin (tools/arm64/icount.c) around blocks of calls in a Debian arm64 userland, one thread, as
 Cortex-A72 (Raspberry Pi 4) and Cortex-A76 (Raspberry Pi 5): a cost without noise, on any machine. No time is meant by
@@ -73,7 +73,7 @@ def measure(models: tuple[str, ...] = ("default",), *, release: str = "bookworm"
     watch = Watch()
     files = {model: open_model(model, model_format="tflite") for model in models}
     counted = tuple(
-        count(str(file.path.resolve()) if model != "default" else model, release, cpu, calls, file.spec.name)
+        count(model, release, cpu, calls, file.spec.name, prepare=(model, cpu) == (models[0], CPUS[0]))
         for model, file in files.items()
         for cpu in CPUS
     )
@@ -98,16 +98,25 @@ def measure(models: tuple[str, ...] = ("default",), *, release: str = "bookworm"
     )
 
 
-def count(model: str, release: str, cpu: str, calls: int, name: str) -> Counted:
+def count(model: str, release: str, cpu: str, calls: int, name: str, *, prepare: bool = True) -> Counted:
     """One model on one processor.
+
+    Args:
+        model: `default`, a bundle or a .tflite file.
+        release, calls: see `measure`.
+        cpu: of CPUS.
+        name: of the model, for the record.
+        prepare: build the wheel and install it into the userland first.
 
     Raises:
         BenchmarkError: the userland's Python failed.
     """
-    command = [sys.executable, str(_GUEST), "--release", release, "--cpu", cpu, "--count", "--"]
+    command = [sys.executable, str(_GUEST), "--release", release, "--cpu", cpu, "--count"]
+    command += ["--"] if prepare else ["--as-is", "--"]
+    where = model if model == "default" else str(Path(model).resolve())
     try:
         done = subprocess.run(
-            [*command, "-m", __spec__.name if __spec__ else __name__, "--guest", "--calls", str(calls), model],
+            [*command, "-m", __spec__.name if __spec__ else __name__, "--guest", "--calls", str(calls), where],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,
@@ -149,10 +158,10 @@ def be_counted(model: str, calls: int) -> None:
         mark = ctypes.CDLL(None).getpgid
         for start, call, given in ((0, classifier.classify, frame), (2, infer, tensor), (4, preprocess, frame)):
             for _ in range(_WARMUP):
-                call(given)  # type: ignore[operator]
+                call(given)
             mark(_MARK + start)
             for _ in range(calls):
-                call(given)  # type: ignore[operator]
+                call(given)
             mark(_MARK + start + 1)
 
 

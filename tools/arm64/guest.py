@@ -211,10 +211,12 @@ def main() -> None:
     parser.add_argument("--cpu", choices=tuple(BOARDS), default="cortex-a72")
     parser.add_argument("--extra", default="", help="install the wheel with this extra")
     parser.add_argument("--count", action="store_true", help="count the guest's instructions (icount.c)")
+    parser.add_argument("--as-is", action="store_true", help="run what was installed last; build and install nothing")
     parser.add_argument("arguments", nargs="+", help="for the userland's Python")
     options = parser.parse_args()
     guest = Guest(options.release, options.cpu, options.extra)
-    guest.prepare(build_wheel())
+    if not options.as_is:
+        guest.prepare(build_wheel())
     sys.exit(guest.run(*options.arguments, count=options.count).returncode)
 
 
