@@ -12,6 +12,7 @@ from onsight_edge.spec import Flip, ModelSpec, Resize, Rotate
 
 Size = tuple[int, int]
 REDUCTIONS = (8, 4, 2)  # by which OpenCV decodes a JPEG to fewer pixels, the most first
+COVER = 1.5  # pixels of a reduced picture for each of the input, each way
 
 _FLIP_BITS = {"none": 0, "horizontal": 1, "vertical": 2, "both": 3}
 # a turn clockwise is a transposition and a flip after it: (transposed, flip bits)
@@ -101,18 +102,21 @@ def region(frame_wh: Size, roi: tuple[float, float, float, float] | None) -> Box
 
 
 def reduction(frame_wh: Size, input_wh: Size, resize: Resize, view: View) -> int:
-    """The most by which a JPEG of `frame_wh` may be reduced while decoding so that its cut still covers the input.
+    """The most by which a JPEG of `frame_wh` may be reduced while decoding so that its cut covers the input 1.5 times.
+
+    libjpeg reduces by leaving out the higher frequencies of each 8x8 block, which does not alias but is no average
+    either. With half as many pixels again as the input has, each way, what comes out is as near to the average over
+    every pixel as it is from the whole picture.
 
     Returns:
-        1, 2, 4 or 8. libjpeg reduces by averaging (it leaves out the higher frequencies of each 8x8 block), so nothing
-        aliases.
+        1, 2, 4 or 8.
     """
     for by in REDUCTIONS:
         reduced = (frame_wh[0] // by, frame_wh[1] // by)
         if min(reduced) < 1:
             continue
         found = fit(reduced, input_wh, resize, view)
-        if found.cut.width >= found.inner_wh[0] and found.cut.height >= found.inner_wh[1]:
+        if found.cut.width >= COVER * found.inner_wh[0] and found.cut.height >= COVER * found.inner_wh[1]:
             return by
     return 1
 

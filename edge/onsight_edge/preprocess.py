@@ -104,7 +104,7 @@ class Preprocessor:
     def reduction(self, frame_wh: tuple[int, int]) -> int:
         """The most by which a JPEG of this size may be reduced while it is decoded: 1, 2, 4 or 8.
 
-        What is looked at then still covers the model's input.
+        What is looked at then still covers the model's input 1.5 times (`geometry.reduction`).
         """
         return reduction(frame_wh, self.spec.input_size_wh, self.spec.resize, view_of(self.spec))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.classifier import Classifier
-from onsight_edge.geometry import View, fit, reduction, region
+from onsight_edge.geometry import COVER, View, fit, reduction, region
 from onsight_edge.preprocess import Preprocessor
 from onsight_edge.spec import ModelSpec
 
@@ -52,20 +53,40 @@ def test_a_reduced_picture_still_covers_the_input(frame_wh: Any, input_wh: Any, 
     assert by in (1, 2, 4, 8)
     if by > 1:
         found = fit((frame_wh[0] // by, frame_wh[1] // by), input_wh, resize, view)
-        assert found.cut.width >= found.inner_wh[0] and found.cut.height >= found.inner_wh[1]
+        assert found.cut.width >= COVER * found.inner_wh[0] and found.cut.height >= COVER * found.inner_wh[1]
 
 
 def test_a_reduction_by_more_would_not() -> None:
     squash = ("squash", View())
     assert reduction((640, 480), (32, 32), *squash) == 8
-    assert reduction((640, 480), (96, 96), *squash) == 4
-    assert reduction((640, 480), (224, 224), *squash) == 2
+    assert reduction((640, 480), (80, 80), *squash) == 4
+    assert reduction((640, 480), (96, 96), *squash) == 2
+    assert reduction((640, 480), (224, 224), *squash) == 1
     assert reduction((640, 480), (320, 320), *squash) == 1
-    assert reduction((640, 480), (96, 96), "squash", View((0.25, 0.25, 0.5, 0.5))) == 2
+    assert reduction((640, 480), (96, 96), "squash", View((0.25, 0.25, 0.5, 0.5))) == 1
     # turned, 480 rows are what has to cover a width
-    assert reduction((640, 480), (320, 240), *squash) == 2
-    assert reduction((640, 480), (320, 240), "squash", View(rotate=90)) == 1
+    assert reduction((640, 480), (200, 150), *squash) == 2
+    assert reduction((640, 480), (200, 150), "squash", View(rotate=90)) == 1
+    assert reduction((640, 480), (208, 120), "squash", View(rotate=90)) == 1
+    assert reduction((640, 480), (208, 120), *squash) == 2
     assert Preprocessor(spec()).reduction((1280, 720)) == 8
+
+
+def test_a_reduced_picture_is_as_near_to_the_average_over_every_pixel_as_the_whole_one() -> None:
+    rng = np.random.default_rng(1)
+    octaves = [rng.normal(0, 16, (480 // 2**step, 640 // 2**step, 3)) for step in range(7)]  # as photographs have them
+    picture = 128 + sum(cv2.resize(one, (640, 480), interpolation=cv2.INTER_CUBIC) for one in octaves)
+    data = cv2.imencode(".jpg", np.clip(picture, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+    whole = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert whole is not None
+    modes = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+    for side in (32, 64, 80, 96):
+        preprocess = Preprocessor(spec(input_size_wh=(side, side)))
+        reduced = cv2.imdecode(data, modes[preprocess.reduction((640, 480))])
+        assert reduced is not None
+        reference = cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA).astype(int)
+        away = [np.abs(preprocess.pixels(image) - reference).mean() for image in (reduced, whole)]
+        assert away[0] < away[1]
 
 
 def test_a_region_is_rounded_to_whole_pixels() -> None:
