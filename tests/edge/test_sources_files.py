@@ -15,10 +15,11 @@ import pytest
 
 from onsight_edge.errors import OnsightError, SourceError, UsageError
 from onsight_edge.frame import Frame
+from onsight_edge.images import decode_image
 from onsight_edge.sources import Source, capture, open_source, video
 from onsight_edge.sources.capture import CameraSource
 from onsight_edge.sources.source import Pacer, parse_size, without_password
-from onsight_edge.sources.synthetic import SyntheticSource, read_number
+from onsight_edge.sources.synthetic import SyntheticSource, read_number, read_time_ns
 from onsight_edge.sources.video import VideoSource
 
 
@@ -155,6 +156,32 @@ def test_synthetic_frames_are_numbered_and_end() -> None:
     assert [read_number(frame.image_bgr) for frame in frames] == [0, 1, 2, 3, 4]
     assert frames[0].image_bgr.shape == (240, 320, 3)
     assert not np.array_equal(frames[0].image_bgr[100:], frames[4].image_bgr[100:])  # it moves
+
+
+def test_synthetic_frames_are_stamped_and_the_stamp_survives_compression() -> None:
+    for size in ("320x240", "640x480"):
+        before = time.monotonic_ns()
+        frames = drain(open_source(f"synthetic://?fps=0&frames=8&size={size}"))
+        stamps = []
+        for frame in frames:
+            jpeg = cv2.imencode(".jpg", frame.image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 50])[1]
+            seen = decode_image(jpeg.tobytes())
+            assert read_time_ns(seen) == read_time_ns(frame.image_bgr) <= frame.captured_ns
+            assert read_number(seen) == frame.index
+            stamps.append(read_time_ns(seen))
+        assert stamps == sorted(stamps) and stamps[0] >= before - 1000 and frames[0].truth is None
+
+
+def test_the_synthetic_scene_of_colours_knows_what_it_shows() -> None:
+    frames = drain(open_source("synthetic://?fps=0&frames=100&size=64x48&scene=colours"))
+    truths = [frame.truth for frame in frames]
+    assert truths == ["red"] * 30 + ["green"] * 30 + ["blue"] * 30 + ["red"] * 10
+    for frame in frames:
+        means = frame.image_bgr[16:].mean(axis=(0, 1))
+        assert ("blue", "green", "red")[int(means.argmax())] == frame.truth
+    assert not np.array_equal(frames[0].image_bgr[16:], frames[1].image_bgr[16:])  # it moves
+    with pytest.raises(UsageError, match="scene must be one of gradient, colours, not 'sea'"):
+        open_source("synthetic://?scene=sea")
 
 
 def test_synthetic_is_live_at_30_unless_told() -> None:
