@@ -1,7 +1,8 @@
 """From process start to exit: `onsight predict photo.jpg` beside a bare script that does the same.
 
 Fresh processes of the two alternate, the order within each pair drawn anew. The bare script (bare_predict.py) imports
-numpy, cv2 and ai_edge_litert, reads the picture, resizes, converts, invokes and prints the label.
+numpy, cv2 and ai_edge_litert, reads the picture, resizes, converts, invokes and prints the label. Both find bytecode,
+as what pip installed has it: in a temporary folder that the unmeasured runs fill, since a checkout may have none.
 """
 
 from __future__ import annotations
@@ -116,8 +117,10 @@ def onsight_command() -> list[str]:
 
 
 def _run(command: list[str], folder: str) -> float:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
     started = time.perf_counter_ns()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     taken_ms = (time.perf_counter_ns() - started) / 1e6
     if done.returncode or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
