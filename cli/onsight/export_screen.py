@@ -49,6 +49,8 @@ def show_report(report: ExportReport, out: Path, speed: Mapping[str, float]) -> 
         )
     console.print(table)
     console.print("loss: points below Keras. agrees: same class as Keras. diff.: largest, of a score.", highlight=False)
+    for line in _rejections(report):
+        console.print(line, highlight=False)
     for variant, found in report.int8.items():
         console.print(f"{variant}: {found['why']}", highlight=False)
         if found["sensitivity"]:
@@ -67,6 +69,20 @@ def show_report(report: ExportReport, out: Path, speed: Mapping[str, float]) -> 
             highlight=False,
         )
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+
+
+def _rejections(report: ExportReport) -> list[str]:
+    lines = []
+    for each in report.variants:
+        if (reject := each.reject) is None:
+            continue
+        line = f"{each.variant}: scores below {reject.threshold:.3f} are unknown: {reject.false_rejects:.1%} of these"
+        if reject.accuracy_accepted is not None:
+            line += f", of the others {reject.accuracy_accepted:.2%} are right"
+        if reject.false_accepts is not None and report.unknowns is not None:
+            line += f"; of {report.unknowns['name']} {reject.false_accepts:.1%} pass as a class"
+        lines.append(line)
+    return lines
 
 
 def _sensitivity(variant: str, found: dict[str, Any]) -> Table:

@@ -6,7 +6,7 @@ SHA-256 of every file and of itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ class Bundle:
 
     Attributes:
         path: the folder, or the zip file; a zip is read into memory once and never unpacked to disk.
-        name, spec: of all variants.
+        name, spec: of all variants; a variant may have a threshold of its own.
         variants: variant -> its file.
         files: name -> every other file.
         golden: the name of the golden samples among `files`, None where there are none.
@@ -159,9 +159,8 @@ class Bundle:
         entry = self.variants[name]
         data = self.read(entry)
         golden = None if self.golden is None else self.read(self.files[self.golden])
-        return ModelFile(
-            self.path / entry.file, data, name.split("-")[0], name, self.spec, entry.sha256, self.path, golden
-        )
+        spec = self.spec if entry.threshold is None else replace(self.spec, threshold=entry.threshold)
+        return ModelFile(self.path / entry.file, data, name.split("-")[0], name, spec, entry.sha256, self.path, golden)
 
 
 def open_model(

@@ -188,9 +188,7 @@ def run_live(
             ended = _close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
     if reader.error is not None:
         raise reader.error
-    return statistics.summary(
-        captured=reader.delivered, dropped=slot.dropped, health=source.health, sinks=ended
-    )
+    return statistics.summary(captured=reader.delivered, dropped=slot.dropped, health=source.health, sinks=ended)
 
 
 class _Reader:

@@ -22,11 +22,12 @@ _MANIFEST_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file of a bundle: name inside the folder, SHA-256, size."""
+    """One file of a bundle: name inside the folder, SHA-256, size; of a variant its own threshold, where it has one."""
 
     file: str
     sha256: str
     bytes: int
+    threshold: float | None = None
 
 
 def write_manifest(
@@ -37,6 +38,7 @@ def write_manifest(
     variants: dict[str, str],
     extra: list[str],
     golden: str | None = None,
+    thresholds: dict[str, float] | None = None,
 ) -> None:
     """Write `manifest.json` into a folder of finished files.
 
@@ -47,14 +49,16 @@ def write_manifest(
         variants: variant -> file name.
         extra: names of further files, such as `report.json`.
         golden: the file name of the golden samples; it need not be named in `extra`, too.
+        thresholds: variant -> its own threshold, in place of the spec's.
     """
+    own = {variant: {"threshold": value} for variant, value in (thresholds or {}).items()}
     others = dict.fromkeys([*extra, golden] if golden is not None else extra)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "onsight": __version__,
         "name": name,
         "spec": spec.to_json(),
-        "variants": {variant: _describe(folder / file) for variant, file in variants.items()},
+        "variants": {variant: _describe(folder / file) | own.get(variant, {}) for variant, file in variants.items()},
         "files": {file: {k: v for k, v in _describe(folder / file).items() if k != "file"} for file in others},
         "golden": golden,
     }
@@ -119,7 +123,12 @@ def entry_of(value: dict[str, Any]) -> FileEntry:
     Raises:
         KeyError, TypeError, ValueError: not one, or its name leads out of the bundle.
     """
-    entry = FileEntry(str(value["file"]), str(value["sha256"]), int(value["bytes"]))
+    own = value.get("threshold")
+    entry = FileEntry(
+        str(value["file"]), str(value["sha256"]), int(value["bytes"]), None if own is None else float(own)
+    )
+    if entry.threshold is not None and not 0 <= entry.threshold <= 1:
+        raise ValueError(f"the threshold of {entry.file!r} is {entry.threshold}, not 0..1")
     if Path(entry.file).name != entry.file or entry.file in ("", ".", ".."):
         raise ValueError(f"{entry.file!r} is not a plain file name")
     return entry

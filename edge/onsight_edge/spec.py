@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from onsight_edge.errors import ModelError
 from onsight_edge.files import canonical_json, sha256_bytes, write_json
+from onsight_edge.statistics import InputStatistics
 
 SCHEMA = 1
 Colour = Literal["rgb", "bgr", "grey"]
@@ -21,7 +22,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _PREPROCESS_KEYS = ("input_size_wh", "colour", "resize", "mean", "std", "roi", "rotate", "flip")
 # Newer keys, written only where they say something: specs and their digests stay what they were without them.
-_NEWER_KEYS = {"roi": None, "rotate": 0, "flip": "none"}
+_NEWER_KEYS = {"roi": None, "rotate": 0, "flip": "none", "input_statistics": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class ModelSpec:
             from the camera; None for all of it. Cut out first, then rotated, then flipped, then resized.
         rotate: degrees clockwise by which the cut is turned.
         flip: `horizontal` swaps left and right, `vertical` top and bottom, after the rotation.
+        input_statistics: what the training pictures were like; None where nobody took them.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ModelSpec:
     roi: tuple[float, float, float, float] | None = None
     rotate: Rotate = 0
     flip: Flip = "none"
+    input_statistics: InputStatistics | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -117,11 +120,14 @@ class ModelSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values; `from_json` gives it back."""
-        plain = {
-            key: list(v) if isinstance(v, tuple) else v
-            for key, v in asdict(self).items()
-            if key not in _NEWER_KEYS or v != _NEWER_KEYS[key]
-        }
+        plain: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _NEWER_KEYS and value == _NEWER_KEYS[field.name]:
+                continue
+            if isinstance(value, InputStatistics):
+                value = value.to_json()
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
         return {"schema": SCHEMA, **plain}
 
     @classmethod
@@ -167,8 +173,10 @@ class ModelSpec:
 
 def _checked(key: str, value: Any) -> Any:
     """A spec's value as its field holds it; JSON's kinds are not bent into one another."""
-    if key == "roi" and value is None:
+    if key in ("roi", "input_statistics") and value is None:
         return None
+    if key == "input_statistics":
+        return InputStatistics.from_json(value)
     if key in ("classes", "input_size_wh", "mean", "std", "roi"):
         if not isinstance(value, list):
             raise ModelError(f"{key} must be a list")

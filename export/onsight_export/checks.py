@@ -15,7 +15,9 @@ from onsight_edge.errors import ModelError
 from onsight_edge.files import sha256_bytes
 from onsight_edge.frame import TensorInfo
 from onsight_edge.metrics import correct, wilson
+from onsight_export.pictures import evenly
 from onsight_export.quiet import quiet
+from onsight_export.reject import judge_threshold
 from onsight_export.report import VariantReport
 from onsight_export.variants import VARIANTS, Variant
 
@@ -34,6 +36,8 @@ def check_file(
     reference: NDArray[np.float32],
     weights: int,
     float_io: bool = False,
+    rejects: bool = False,
+    unknown: NDArray[np.uint8] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VariantReport:
     """Run a finished file over the test pictures and hold it against Keras.
@@ -46,6 +50,8 @@ def check_file(
         reference: (N, classes) Keras's scores of the same pictures.
         weights: how many numbers the network's kernels hold; see `kernel_weights`.
         float_io: `tflite-int8` is meant to take and give float32.
+        rejects: a threshold was fitted: say what it does.
+        unknown: (M, height, width, channels) uint8 pictures of no known class, for that.
         progress: called with pictures done and in all.
 
     Raises:
@@ -74,6 +80,10 @@ def check_file(
         raw = Classifier(replace(classifier.spec, temperature=1.0), classifier.backend)
         check_sums(variant, raw.scores(pixels[:_CHUNK]), tensors[1])
         backend = f"{classifier.backend.name} {classifier.backend.version}"
+        threshold = classifier.spec.threshold
+        if unknown is not None and variant.most_pictures:
+            unknown = unknown[evenly(len(unknown), variant.most_pictures)]
+        strange = classifier.scores(unknown) if rejects and unknown is not None else None
     check_scores(variant, scores, reference, tensors[1])
     difference = np.abs(scores - reference)
     right, total = correct(scores, labels), len(labels)
@@ -94,6 +104,7 @@ def check_file(
         agreement=float((scores.argmax(axis=1) == reference.argmax(axis=1)).mean()),
         largest_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
+        reject=judge_threshold(threshold, scores, labels, strange) if rejects else None,
     )
 
 
@@ -179,12 +190,6 @@ def check_agreement(reports: list[VariantReport], min_agreement: float) -> None:
             f"too few test pictures get the class that Keras names: {', '.join(failed)}: no bundle was written; leave "
             f"it out with --quant, or for an 8-bit variant allow it with --min-agreement"
         )
-
-
-def evenly(total: int, count: int) -> NDArray[np.intp]:
-    """Positions of at most `count` of `total` pictures, evenly spread: class folders come sorted by class."""
-    count = min(count, total)
-    return np.arange(count) * total // max(count, 1)
 
 
 def kernel_weights(model: Any) -> int:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from onsight_edge.spec import ModelSpec
 from onsight_export import onnx_files, tflite
 from onsight_export.onnx_float16 import to_float16
 from onsight_export.onnx_graph import sort_nodes
 from onsight_export.options import ExportOptions
 from onsight_export.pictures import EXTREMES, Material, gather, with_extremes
 from onsight_export.quantize import Int8Options, Int8Report, Labelled, make_int8_onnx, make_int8_tflite
+from onsight_export.reject import fit_threshold
 from onsight_export.report import Calibration
 from onsight_export.run import keras_scores
 from onsight_export.sources import Progress, Source
@@ -29,11 +33,13 @@ class Converted:
         files: where each variant stands.
         int8: how the int8 variants were quantized, by name.
         calibration: what that was done with; None where no integer variant was asked for.
+        thresholds: below which a variant's answers are `unknown`, by name; empty where none was fitted.
     """
 
     files: dict[Variant, Path]
     int8: dict[str, Int8Report]
     calibration: Calibration | None
+    thresholds: dict[str, float]
 
 
 def convert(source: Source, options: ExportOptions, folder: Path, progress: Progress) -> Converted:
@@ -43,8 +49,10 @@ def convert(source: Source, options: ExportOptions, folder: Path, progress: Prog
         ModelError: a converter refused. DataError: there is nothing to calibrate on.
         MissingExtraError: a package that a converter needs is not installed.
     """
+    calibrated = any(variant.calibrated for variant in options.variants)
+    rejects = options.reject > 0 and source.spec.threshold == 0.0
     material = None
-    if any(variant.calibrated for variant in options.variants):
+    if calibrated or (rejects and len(source.dataset.train) > 1):
         material = gather(source.dataset, options.calibration, options.seed)
     work = _Work(source, options, folder, progress, material)
     progress("convert", 0, len(options.variants))
@@ -54,7 +62,10 @@ def convert(source: Source, options: ExportOptions, folder: Path, progress: Prog
         work.to_tflite(to_tflite)
     if to_onnx:
         work.to_onnx(to_onnx)
-    return Converted(work.files, work.int8, _calibration(material, options))
+    thresholds: dict[str, float] = {}
+    if rejects and material is not None:
+        thresholds = work.fit_thresholds(material)
+    return Converted(work.files, work.int8, _calibration(material, options) if calibrated else None, thresholds)
 
 
 class _Work:
@@ -68,6 +79,17 @@ class _Work:
         self._labelled: Labelled | None = None
         self.files: dict[Variant, Path] = {}
         self.int8: dict[str, Int8Report] = {}
+        self._finish: dict[Variant, Callable[[ModelSpec], bytes]] = {}
+
+    def fit_thresholds(self, material: Material) -> dict[str, float]:
+        """Fit every file's threshold, and write it into the file."""
+        found: dict[str, float] = {}
+        for variant, path in self.files.items():
+            self._progress("fit thresholds", len(found), len(self.files))
+            found[variant.name] = fit_threshold(path, variant, material, self._options.reject)
+            path.write_bytes(self._finish[variant](replace(self._source.spec, threshold=found[variant.name])))
+        self._progress("fit thresholds", len(found), len(self.files))
+        return found
 
     def to_tflite(self, variants: list[Variant]) -> None:
         source, options = self._source, self._options
@@ -85,13 +107,13 @@ class _Work:
                         self._progress,
                     )
                     self.int8[variant.name] = made.report
-                    self._write(variant, add_metadata(made.data, source.spec))
+                    self._write(variant, partial(add_metadata, made.data))
                     continue
                 calibration = None
                 if variant.calibrated:
                     assert self._material is not None
                     calibration = with_extremes(self._material.calibration[:_INT16X8_PICTURES])
-                self._write(variant, tflite.convert(saved, variant, source.spec, calibration))
+                self._write(variant, partial(add_metadata, tflite.convert(saved, variant, calibration)))
 
     def to_onnx(self, variants: list[Variant]) -> None:
         source, options = self._source, self._options
@@ -116,11 +138,13 @@ class _Work:
                 sort_nodes(made.graph)  # the quantizer appends what it puts in between
                 onnx_files.take_pixels_as_they_are(made)
             free = options.free_batch("onnx")
-            self._write(variant, onnx_files.finish(made, source.spec, free_batch=free, layout=options.layout))
+            data = onnx_files.finish(made, source.spec, free_batch=free, layout=options.layout)
+            self._write(variant, partial(onnx_files.with_spec, data))
 
-    def _write(self, variant: Variant, data: bytes) -> None:
+    def _write(self, variant: Variant, finish: Callable[[ModelSpec], bytes]) -> None:
+        self._finish[variant] = finish
         self.files[variant] = self._folder / variant.file_name
-        self.files[variant].write_bytes(data)
+        self.files[variant].write_bytes(finish(self._source.spec))
         self._progress("convert", len(self.files), len(self._options.variants))
 
     def _int8_options(self) -> Int8Options:

@@ -7,24 +7,28 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from onsight_edge import __version__
 from onsight_edge.archive import write_archive
 from onsight_edge.bundle import write_manifest
+from onsight_edge.datasets import Split, load_dataset
 from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.files import atomic_folder, write_json
 from onsight_edge.golden import FILE as GOLDEN
 from onsight_edge.golden import golden_bytes
 from onsight_edge.metrics import correct, wilson
-from onsight_export.checks import check_agreement, check_drops, check_file, evenly, kernel_weights
+from onsight_export.checks import check_agreement, check_drops, check_file, kernel_weights
 from onsight_export.convert import Converted, convert
 from onsight_export.golden import make_golden
 from onsight_export.options import ExportOptions
+from onsight_export.pictures import evenly
 from onsight_export.report import REPORT, ExportReport, VariantReport
 from onsight_export.run import keras_scores
 from onsight_export.sources import Progress, Source, kind_of, open_source
+from onsight_export.statistics import fit_statistics
 
 SENSITIVITY = "sensitivity.png"
 _LIBRARIES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "flatbuffers")
@@ -53,7 +57,7 @@ def export_run(
     options = options or ExportOptions()
     kind_of(path, options)
     with _published(out) as folder:
-        source = open_source(path, options, progress)
+        source = _with_statistics(open_source(path, options, progress))
         made = convert(source, options, folder, progress)
         report = _check(source, options, made, progress)
         write_json(folder / REPORT, report.to_json())
@@ -75,8 +79,32 @@ def export_run(
             variants={variant.name: file.name for variant, file in made.files.items()},
             extra=extra,
             golden=GOLDEN,
+            thresholds=made.thresholds,
         )
     return report
+
+
+def _with_statistics(source: Source) -> Source:
+    """The source, its spec telling what the training pictures are like: what the sentinel on the device goes by."""
+    if source.spec.input_statistics is not None or not len(source.dataset.train):
+        return source
+    statistics = fit_statistics(source.dataset.train.images)
+    return replace(source, spec=replace(source.spec, input_statistics=statistics))
+
+
+def _unknowns(source: Source, options: ExportOptions) -> Split | None:
+    """Pictures of no known class, as the model sees them."""
+    if options.unknowns is None:
+        return None
+    spec = source.spec
+    strange = load_dataset(options.unknowns, size_wh=spec.input_size_wh, colour=spec.colour, resize=spec.resize)
+    largest: Split = max((strange.test, strange.train, strange.validation), key=len)
+    part = strange.test if len(strange.test) else largest
+    if known := set(strange.classes) & set(spec.classes):
+        raise DataError(
+            f"--unknowns {options.unknowns} has the class {sorted(known)[0]!r}, which the network knows: leave it out"
+        )
+    return part
 
 
 @contextlib.contextmanager
@@ -108,6 +136,7 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
     progress("ask Keras", 0, 1)
     reference = keras_scores(model, source.spec, pixels)
     progress("ask Keras", 1, 1)
+    strange = _unknowns(source, options)
     reports: list[VariantReport] = []
     for variant, path in made.files.items():
         reports.append(
@@ -119,6 +148,8 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
                 reference=reference,
                 weights=kernel_weights(model),
                 float_io=options.float_io,
+                rejects=variant.name in made.thresholds,
+                unknown=None if strange is None else strange.images,
                 progress=partial(progress, f"check {variant.name}"),
             )
         )
@@ -147,6 +178,8 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
         layout=options.layout,
         calibration=made.calibration,
         int8={name: report.to_json() for name, report in made.int8.items()},
+        reject=options.reject if made.thresholds else 0.0,
+        unknowns=None if strange is None else {"name": options.unknowns, "pictures": len(strange)},
         golden=options.golden,
         variants=tuple(reports),
         versions={"python": platform.python_version(), **_versions()},

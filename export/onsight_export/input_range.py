@@ -11,8 +11,8 @@ from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import ModelError
 from onsight_edge.postprocess import softmax
 from onsight_edge.spec import ModelSpec
-from onsight_export.checks import evenly
 from onsight_export.fold import RANGES
+from onsight_export.pictures import evenly
 from onsight_export.quiet import quiet
 
 if TYPE_CHECKING:

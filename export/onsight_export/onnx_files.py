@@ -90,13 +90,7 @@ def finish(model: onnx.ModelProto, spec: ModelSpec, *, free_batch: bool = True, 
     del model.graph.value_info[:]
     model.graph.name = "onsight"
     model.doc_string = model.graph.doc_string = ""
-    onnx.helper.set_model_props(
-        model,
-        {
-            ONNX_SPEC_KEY: canonical_json(spec.to_json()),
-            ONNX_CLASSES_KEY: json.dumps(list(spec.classes), ensure_ascii=False),
-        },
-    )
+    _set_props(model, spec)
     try:
         with quiet():
             onnx.checker.check_model(model, full_check=True)
@@ -105,6 +99,28 @@ def finish(model: onnx.ModelProto, spec: ModelSpec, *, free_batch: bool = True, 
         raise ModelError(f"the ONNX graph is not valid: {' '.join(str(error).split())[:300]}") from error
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def with_spec(data: bytes, spec: ModelSpec) -> bytes:
+    """A finished file with another spec in it."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    _set_props(model, spec)
+    changed: bytes = model.SerializeToString(deterministic=True)
+    return changed
+
+
+def _set_props(model: onnx.ModelProto, spec: ModelSpec) -> None:
+    import onnx
+
+    onnx.helper.set_model_props(
+        model,
+        {
+            ONNX_SPEC_KEY: canonical_json(spec.to_json()),
+            ONNX_CLASSES_KEY: json.dumps(list(spec.classes), ensure_ascii=False),
+        },
+    )
 
 
 def take_pixels_as_they_are(model: onnx.ModelProto) -> None:

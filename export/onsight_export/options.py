@@ -11,6 +11,7 @@ from onsight_export.quantize.types import ESTIMATORS
 from onsight_export.variants import VARIANTS, Variant
 
 DEFAULT_MAX_DROP = 1.0
+DEFAULT_REJECT = 0.95
 DEFAULT_MIN_AGREEMENT = 0.9
 DEFAULT_OPSET = 17
 OPSETS = range(13, 19)  # what tf2onnx writes; per-channel quantization needs 13
@@ -47,6 +48,9 @@ class ExportOptions:
         golden: what the bundle's golden samples show: `synthetic` frames, which hold none of the user's pictures, or
             pictures of the `test` part.
         min_agreement: share of the pictures on which an 8-bit variant must name the class that Keras names.
+        reject: share of the known validation pictures that each variant's threshold still accepts; 0 fits none. A
+            threshold that the source's spec has is left as it is.
+        unknowns: a data set of no known class, for the report.
     """
 
     variants: tuple[Variant, ...] = tuple(VARIANTS.values())
@@ -67,6 +71,8 @@ class ExportOptions:
     float_io: bool = False
     min_agreement: float = DEFAULT_MIN_AGREEMENT
     golden: Golden = "synthetic"
+    reject: float = DEFAULT_REJECT
+    unknowns: str | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -92,6 +98,8 @@ class ExportOptions:
             raise UsageError(f"estimator must be {', '.join(ESTIMATORS)}, not {self.estimator!r}")
         if not self.max_drop_points >= 0:  # NaN, too
             raise UsageError(f"max_drop_points must be 0 or more, not {self.max_drop_points}")
+        if not 0 <= self.reject <= 1:
+            raise UsageError(f"reject is the share of known pictures to accept, 0..1, not {self.reject}")
         if not 0 <= self.min_agreement <= 1:
             raise UsageError(f"min_agreement must be 0..1, not {self.min_agreement}")
 

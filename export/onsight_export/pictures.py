@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.datasets.splits import balanced
 from onsight_edge.errors import DataError
-from onsight_export.checks import evenly
 
 POOL = 500  # so many calibration pictures there are to choose from, where their number is chosen by measuring
 MOST_VALIDATION = 2000  # more would tell little more and cost time for every candidate
@@ -60,6 +59,12 @@ def gather(dataset: Dataset, count: int | None, seed: int) -> Material:
     if not len(rest):
         raise DataError(f"{dataset.uri} has no picture left to compare quantizations on: it needs more than 1")
     return Material(train.images[pool], train.images[rest], train.labels[rest], "train")
+
+
+def evenly(total: int, count: int) -> NDArray[np.intp]:
+    """Positions of at most `count` of `total` pictures, evenly spread: class folders come sorted by class."""
+    count = min(count, total)
+    return np.arange(count) * total // max(count, 1)
 
 
 def with_extremes(calibration: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,6 +10,24 @@ REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a variant's threshold does.
+
+    Attributes:
+        threshold: answers scored below it are `unknown`.
+        false_rejects: share of the test pictures, all of known classes, that it makes `unknown`.
+        accuracy_accepted: of the others; None where it leaves none.
+        false_accepts: share of the pictures named with `--unknowns`, none of a known class, that are given one
+            nevertheless; None where none were named.
+    """
+
+    threshold: float
+    false_rejects: float
+    accuracy_accepted: float | None
+    false_accepts: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class VariantReport:
     """One variant, checked on the test pictures through the edge package's Classifier.
 
@@ -27,6 +45,7 @@ class VariantReport:
             gained.
         agreement: share of pictures on which it names the class that Keras names.
         largest_difference, mean_difference: of the scores from Keras's, absolute, over all pictures and classes.
+        reject: None where no threshold was fitted.
     """
 
     variant: str
@@ -44,6 +63,7 @@ class VariantReport:
     agreement: float
     largest_difference: float
     mean_difference: float
+    reject: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,8 @@ class ExportReport:
         layout: of the ONNX files' input, `nhwc` or `nchw`.
         calibration: None where no integer variant was asked for.
         int8: how each int8 variant came to its ranges, a `quantize.Int8Report` as JSON values.
+        reject: share of known validation pictures that the thresholds were to accept; 0 where none were fitted.
+        unknowns: name and number of the pictures of no known class, or None.
         golden: what the bundle's golden samples show, `synthetic` or `test`.
         variants: one each, in the order they were made.
         versions: of Python and the libraries.
@@ -107,6 +129,8 @@ class ExportReport:
     layout: str
     calibration: Calibration | None
     int8: dict[str, dict[str, Any]]
+    reject: float
+    unknowns: dict[str, Any] | None
     golden: str
     variants: tuple[VariantReport, ...]
     versions: dict[str, str]

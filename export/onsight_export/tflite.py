@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.errors import ModelError
-from onsight_edge.spec import ModelSpec
 from onsight_export.quiet import quiet
 from onsight_export.run import import_tensorflow
-from onsight_export.tflite_metadata import add_metadata
 from onsight_export.variants import Variant
 
 if TYPE_CHECKING:
@@ -49,13 +47,12 @@ def saved_model(model: keras.Model, *, free_batch: bool = False) -> Iterator[Pat
         yield Path(folder)
 
 
-def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArray[np.uint8] | None = None) -> bytes:
-    """One .tflite file with its metadata.
+def convert(folder: Path, variant: Variant, calibration: NDArray[np.uint8] | None = None) -> bytes:
+    """One .tflite file, without metadata yet.
 
     Args:
         folder: what `saved_model` yields.
         variant: a `tflite-` one other than `tflite-int8`, which `quantize` makes.
-        spec: travels in the file.
         calibration: (N, height, width, channels) uint8 training pictures, for `tflite-int16x8`.
 
     Raises:
@@ -72,7 +69,7 @@ def convert(folder: Path, variant: Variant, spec: ModelSpec, calibration: NDArra
         raise ModelError(
             f"{variant.name}: TensorFlow's converter failed: {reason}; --quant can leave it out"
         ) from error
-    return add_metadata(data, spec)
+    return data
 
 
 def _configure(converter: Any, tf: Any, quantization: str, calibration: NDArray[np.uint8] | None) -> None:

@@ -105,6 +105,7 @@ def test_mobilenets_become_files_that_answer_as_keras(name: str) -> None:
     from onsight_edge.spec import ModelSpec
     from onsight_export.quantize import Int8Options, Labelled, make_int8_tflite
     from onsight_export.tflite import convert, saved_model
+    from onsight_export.tflite_metadata import add_metadata
     from onsight_export.variants import VARIANTS
     from onsight_train.archs import find_arch
     from onsight_train.frameworks import load_keras
@@ -131,7 +132,7 @@ def test_mobilenets_become_files_that_answer_as_keras(name: str) -> None:
     spec = ModelSpec(name="m", classes=("a", "b", "c"), input_size_wh=(32, 32))
     chosen, checked = Int8Options(estimator="minmax"), Labelled(pictures, labels, expected)
     with saved_model(model) as folder:
-        full = convert(folder, VARIANTS["tflite-float32"], spec)
+        full = add_metadata(convert(folder, VARIANTS["tflite-float32"]), spec)
         integer = make_int8_tflite(model, folder, spec, pictures, checked, chosen).data
     scores, kinds = _answers(full, pictures)
     assert scores == pytest.approx(expected, abs=1e-3)

@@ -147,7 +147,7 @@ def test_the_rewritten_file_answers_bit_for_bit_as_before(tiny: Any) -> None:
     spec = ModelSpec.load(tiny.run / "spec.json")
     with tflite.saved_model(tiny.model) as folder:
         bare = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
-        full = tflite.convert(folder, VARIANTS["tflite-float32"], spec, None)
+        full = add_metadata(tflite.convert(folder, VARIANTS["tflite-float32"]), spec)
     assert len(full) > len(bare)
     answers = []
     for data in (bare, full):

@@ -76,6 +76,15 @@ def _count(context: click.Context, parameter: click.Parameter, value: str) -> in
     help="Share of the test pictures on which an 8-bit variant must name the class that Keras names.",
 )
 @click.option(
+    "--reject",
+    type=FiniteRange(0, 1),
+    default=0.95,
+    show_default=True,
+    metavar="SHARE",
+    help="Fit each variant's threshold so that it accepts this share of known pictures; 0 fits none.",
+)
+@click.option("--unknowns", metavar="DATA", help="Pictures of no known class: the report says how many pass as one.")
+@click.option(
     "--batch",
     type=click.Choice(["1", "dynamic"]),
     help="Pictures a file takes at a time [default: 1 for TFLite, dynamic for ONNX].",
@@ -130,6 +139,8 @@ def command(
     keep_float: str,
     seed: int,
     min_agreement: float,
+    reject: float,
+    unknowns: str | None,
     batch: Batch | None,
     layout: Layout,
     float_io: bool,
@@ -175,11 +186,14 @@ def command(
         layout=layout,
         float_io=float_io,
         min_agreement=min_agreement,
+        reject=reject,
+        unknowns=unknowns,
         golden=golden,
         command=printable(shlex.join(["onsight", *sys.argv[1:]])),
     )
     out = out or default_out(source)
     kind = kind_of(source, options)
+    _fetch_if_named(unknowns or "")
     _fetch_if_named(data or (open_run(source).data["uri"] if kind == "run" else ""))
     # a descriptor of its own: the libraries' chatter on 2 is caught while they work
     with os.fdopen(os.dup(2), "w") as terminal:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.errors import BackendError, ModelError
-from onsight_export.checks import evenly
 from onsight_export.parity.files import Opened
 from onsight_export.parity.hypotheses import PICTURES as HYPOTHESIS_PICTURES
 from onsight_export.parity.hypotheses import Hypothesis, try_hypotheses
@@ -18,6 +17,7 @@ from onsight_export.parity.locate import PICTURES as LAYER_PICTURES
 from onsight_export.parity.locate import LayerError, first_off, layer_errors
 from onsight_export.parity.network import Network
 from onsight_export.parity.waterfall import Pictures, Step
+from onsight_export.pictures import evenly
 
 
 @dataclass(frozen=True, slots=True)

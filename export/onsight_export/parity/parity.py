@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from onsight_edge.datasets.dataset import Dataset
 from onsight_edge.errors import DataError, ModelError
-from onsight_export.checks import evenly
 from onsight_export.options import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
 from onsight_export.parity.diagnosis import Diagnosis, diagnose
 from onsight_export.parity.files import Opened, open_files
@@ -22,6 +21,7 @@ from onsight_export.parity.network import Network
 from onsight_export.parity.reference import Reference, Subject
 from onsight_export.parity.step import METHOD, Answers, answers_json, compare, picture_names
 from onsight_export.parity.waterfall import Pictures, Progress, Step, measure_steps
+from onsight_export.pictures import evenly
 from onsight_export.run import keras_scores
 
 
