@@ -14,15 +14,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onsight.deciding import deciding_options, make_decider, make_sentinel
 from onsight.main import print_json
-from onsight.options import FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
+from onsight.options import (
+    FiniteRange,
+    backend_option,
+    json_option,
+    looking_options,
+    spec_option,
+    threads_option,
+    variant_option,
+)
 from onsight.outputs import check_outputs
+from onsight.region import Looking, Roi
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
     from onsight_edge.live import Policy
     from onsight_edge.sinks import RunInfo, Sink
+    from onsight_edge.spec import Flip, Rotate
     from onsight_edge.summary import LiveSummary, Percentiles
 
 
@@ -33,7 +44,8 @@ if TYPE_CHECKING:
     "uri",
     required=True,
     metavar="URI",
-    help="0, /dev/video0, clip.mp4, photo.jpg, folder/, http://..., rtsp://..., dataset://cifar10, synthetic://",
+    help="0, /dev/video0, csi://0, picamera://0, clip.mp4, photo.jpg, folder/, watch://folder, pipe:, http://..., "
+    "rtsp://..., dataset://cifar10, synthetic://",
 )
 @variant_option
 @backend_option
@@ -56,6 +68,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="latest drops frames it has no time for, every loses none; auto: latest for live sources.",
 )
+@click.option(
+    "--give-up",
+    type=FiniteRange(0),
+    metavar="SECONDS",
+    help="End when a lost camera or stream stays away for so long; without it, never.",
+)
+@looking_options
+@deciding_options
+@click.option(
+    "--events", metavar="FILE", help="Append a line of JSON where the decision changes; - is standard output."
+)
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes in a line of --jsonl.")
 @click.option("--jsonl", metavar="FILE", help="Write each result as a line of JSON; - is standard output.")
 @click.option("--mp4", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated video.")
 @click.option("--window", is_flag=True, help="Show a window; q ends the run.")
@@ -75,6 +99,16 @@ def command(
     seconds: float | None,
     frames: int | None,
     policy: Policy,
+    give_up: float | None,
+    roi: Roi | None,
+    rotate: Rotate | None,
+    flip: Flip | None,
+    smooth: float | None,
+    agree: int | None,
+    hysteresis: float | None,
+    no_sentinel: bool,
+    events: str | None,
+    top: int,
     jsonl: str | None,
     mp4: Path | None,
     window: bool,
@@ -85,34 +119,45 @@ def command(
 
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
-    if as_json and jsonl == "-":
-        raise UsageError("--json and --jsonl - both write to standard output: give --jsonl a file")
-    check_outputs({"--jsonl": jsonl, "--mp4": mp4}, [uri, model])
+    to_stdout = [
+        flag for flag, given in (("--json", as_json), ("--jsonl", jsonl == "-"), ("--events", events == "-")) if given
+    ]
+    if len(to_stdout) > 1:
+        raise UsageError(f"{' and '.join(to_stdout)} write to standard output, all of them: give all but one a file")
+    check_outputs({"--jsonl": jsonl, "--mp4": mp4, "--events": events}, [uri, model])
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
         from onsight_edge.classifier import Classifier
         from onsight_edge.live import run_live
-        from onsight_edge.sources import open_source
+        from onsight_edge.sources import is_continuous, open_source
         from onsight_edge.sources.source import parse_size
 
         size_wh = None if size is None else parse_size(size)
-        sinks = _sinks(jsonl=jsonl, mp4=mp4, window=window, status=not quiet)
+        sinks = _sinks(jsonl=jsonl, top=top, events=events, mp4=mp4, window=window, status=not quiet)
         # the source first: it fails sooner than a model loads, and says so in one line
-        source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop)
+        source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop, give_up_s=give_up)
         with (
             closing(source),
             Classifier.open(model, variant=variant, backend=backend, threads=threads, spec=spec) as opened,
         ):
             _self_test(opened)
+            wanted = Looking(roi, rotate, flip).applied(opened.spec, source.size_wh)
+            if threshold is not None:
+                wanted = replace(wanted, threshold=threshold)
+            judge = opened if wanted is opened.spec else opened.with_spec(wanted)
             summary = run_live(
                 source,
-                opened if threshold is None else _with_threshold(opened, threshold),
+                judge,
                 sinks,
                 policy=policy,
                 seconds=seconds,
                 frames=frames,
                 stop=stop,
                 on_start=None if quiet else _say_start,
+                decider=make_decider(
+                    judge, smooth=smooth, agree=agree, hysteresis=hysteresis, continuous=is_continuous(uri)
+                ),
+                sentinel=make_sentinel(judge, wanted=not no_sentinel),
             )
     if as_json:
         print_json(summary.to_json())
@@ -152,12 +197,18 @@ def _self_test(classifier: Classifier) -> None:
         replay(classifier, load_golden(classifier.model.golden, str(bundle / FILE) if bundle else FILE))
 
 
-def _sinks(*, jsonl: str | None, mp4: Path | None, window: bool, status: bool) -> list[Sink]:
+def _sinks(
+    *, jsonl: str | None, top: int, events: str | None, mp4: Path | None, window: bool, status: bool
+) -> list[Sink]:
     sinks: list[Sink] = []
     if jsonl is not None:
         from onsight_edge.sinks.jsonl import JsonlSink
 
-        sinks.append(JsonlSink(jsonl))
+        sinks.append(JsonlSink(jsonl, top))
+    if events is not None:
+        from onsight_edge.sinks.events import EventsSink
+
+        sinks.append(EventsSink(events))
     if mp4 is not None:
         from onsight_edge.sinks.mp4 import Mp4Sink
 
@@ -171,10 +222,6 @@ def _sinks(*, jsonl: str | None, mp4: Path | None, window: bool, status: bool) -
 
         sinks.append(StatusSink())
     return sinks
-
-
-def _with_threshold(classifier: Classifier, threshold: float) -> Classifier:
-    return type(classifier)(replace(classifier.spec, threshold=threshold), classifier.backend, classifier.model)
 
 
 def _say_start(info: RunInfo) -> None:
@@ -225,7 +272,7 @@ def _print_summary(summary: LiveSummary) -> None:
     more = f", and {len(summary.labels) - 5} more" if len(summary.labels) > 5 else ""
     table.add_row("answers", ", ".join(f"{label} {count}" for label, count in most) + more)
     for sink in summary.sinks:
-        if sink.name != "status":
+        if sink.name not in ("status", "events"):
             lost = f", {sink.dropped} dropped" if sink.dropped else ""
             table.add_row(sink.name, f"{sink.written} written{lost}")
     Console(stderr=True, highlight=False).print(table)
