@@ -9,8 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from onsight_edge.sources.jpeg import MOST_PIXELS, JpegDecoder, jpeg_size
+from onsight_edge.sources import jpeg as jpeg_module
+from onsight_edge.sources.jpeg import MOST_PIXELS, JpegDecoder, JpegHeader, read_header
 from onsight_edge.sources.source import Health
+
+
+@pytest.fixture(autouse=True, params=["opencv", "simplejpeg"])
+def decoding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without the binding, which need not be installed."""
+    if request.param == "simplejpeg":
+        pytest.importorskip("simplejpeg")
+        assert jpeg_module._binding() is not None
+    else:
+        monkeypatch.setattr(jpeg_module, "_binding", lambda: None)
 
 
 def picture(width: int, height: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -98,7 +109,7 @@ def test_torn_and_damaged_ones_are_counted_in_silence(capfd: pytest.CaptureFixtu
     data = jpeg(picture(640, 480))
     start = data.index(b"\xff\xc0")
     giant = data[: start + 5] + b"\xff\xff\xff\xff" + data[start + 9 :]
-    assert jpeg_size(giant) == (65535, 65535) and MOST_PIXELS < 65535**2
+    assert read_header(giant) == JpegHeader((65535, 65535), 1) and MOST_PIXELS < 65535**2
     damaged = [data[:-2], data[: len(data) // 2], data[2:], b"", b"\xff\xd8\xff\xd9", giant]
     damaged += [data[:2] + data[start + 4 :], b"\xff\xd8\xff\xc0\0\x08\x08\0\x10\0\x10\x03\xff\xd9"]
     health = Health()
@@ -119,4 +130,4 @@ def test_no_damage_gets_through_as_an_exception(data: st.DataObject) -> None:
     frame = JpegDecoder(health).decode(bytes(whole), 0, 0)
     assert (frame is None) == (health.skipped == 1)
     cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    jpeg_size(cut)
+    read_header(cut)

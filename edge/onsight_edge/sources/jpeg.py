@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from onsight_edge.errors import DataError
 from onsight_edge.frame import Frame
@@ -20,6 +24,19 @@ _SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 _NOT_A_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG and DAC lie among the SOF markers
 _ORIENTATION = 0x0112
 _ON_ITS_SIDE = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, slots=True)
+class JpegHeader:
+    """What a JPEG says of itself.
+
+    Attributes:
+        size_wh: width and height in pixels as a viewer shows it, EXIF orientation applied.
+        orientation: EXIF's, 1..8; 1 is upright.
+    """
+
+    size_wh: tuple[int, int]
+    orientation: int
 
 
 class JpegDecoder:
@@ -42,19 +59,20 @@ class JpegDecoder:
         A JPEG may end in zeros or line ends, as in a driver's buffer of fixed length. Its EXIF orientation is applied.
         What is damaged between sound markers is decoded as well as can be: libjpeg tells of it on standard error only.
         """
-        size_wh = jpeg_size(data) if is_whole(data) else None
-        if size_wh is None or size_wh[0] * size_wh[1] > MOST_PIXELS:
+        header = read_header(data) if is_whole(data) else None
+        if header is None or header.size_wh[0] * header.size_wh[1] > MOST_PIXELS:
             self._health.skipped += 1
             return None
-        by = self.reduction(size_wh)
+        by = self.reduction(header.size_wh)
+        upright = header.orientation == 1
         try:
-            with quiet_stderr():  # libjpeg tells of damage in lines of its own
-                image = decode_image(data, reduced_by=by)
+            image = _decode(data, by, upright=upright)
         except DataError:
             self._health.skipped += 1
             return None
-        self.size_wh = size_wh
-        return Frame(image, index, captured_ns, full=None if by == 1 else lambda: _decode_in_full(data))
+        self.size_wh = header.size_wh
+        whole = None if by == 1 else lambda: _decode(data, 1, upright=upright)
+        return Frame(image, index, captured_ns, full=whole)
 
     def newest(self, pictures: Sequence[bytes], first_index: int, captured_ns: int) -> Frame | None:
         """The frame of the newest whole picture of several that waited, which are numbered from `first_index`.
@@ -75,12 +93,12 @@ def is_whole(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8") and data[-1024:].rstrip(b"\0\r\n").endswith(b"\xff\xd9")
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels as a viewer shows it, EXIF orientation applied; None where no header says them.
+def read_header(data: bytes) -> JpegHeader | None:
+    """The header of a JPEG; None where it is damaged or cut off before the size.
 
     Markers as in ITU-T T.81, annex B; the orientation as in Exif 2.3, tag 0x0112.
     """
-    on_its_side = False
+    orientation = 1
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -97,9 +115,9 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
             width = int.from_bytes(data[at + 7 : at + 9], "big")
             if length < 8 or not width or not height:
                 return None
-            return (height, width) if on_its_side else (width, height)
+            return JpegHeader((height, width) if orientation in _ON_ITS_SIDE else (width, height), orientation)
         if marker == _APP1:
-            on_its_side = _orientation(data[at + 4 : at + 2 + length]) in _ON_ITS_SIDE
+            orientation = _orientation(data[at + 4 : at + 2 + length])
         at += 2 + length
     return None
 
@@ -121,9 +139,27 @@ def _orientation(segment: bytes) -> int:
     return 1
 
 
-def _decode_in_full(data: bytes) -> NDArray[np.uint8]:
-    with quiet_stderr():
-        return decode_image(data)
+def _decode(data: bytes, by: int, *, upright: bool) -> NDArray[np.uint8]:
+    with quiet_stderr():  # libjpeg tells of damage in lines of its own
+        binding = _binding() if by == 1 and upright else None
+        if binding is not None:
+            with contextlib.suppress(ValueError):  # damaged, or CMYK: OpenCV makes of it what can be made
+                image: NDArray[np.uint8] = binding(data, colorspace="BGR")
+                return image
+        return decode_image(data, reduced_by=by)
+
+
+@functools.cache
+def _binding() -> Callable[..., Any] | None:
+    """simplejpeg's decoder where it is installed: the same libjpeg-turbo, and in full size faster than OpenCV's.
+
+    Reduced there is nothing in it (`python -m onsight_benchmarks.jpeg`). It does not look at the EXIF orientation.
+    """
+    try:
+        decode: Callable[..., Any] = importlib.import_module("simplejpeg").decode_jpeg
+    except ImportError:
+        return None
+    return decode
 
 
 def _whole(_: tuple[int, int]) -> int:

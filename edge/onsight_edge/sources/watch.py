@@ -20,7 +20,7 @@ from onsight_edge.errors import DataError, SourceError
 from onsight_edge.frame import SOURCE_BACK, SOURCE_LOST, Frame, Notice
 from onsight_edge.images import SUFFIXES, decode_image
 from onsight_edge.quiet import quiet_stderr
-from onsight_edge.sources.jpeg import is_whole, jpeg_size
+from onsight_edge.sources.jpeg import is_whole, read_header
 from onsight_edge.sources.source import Health
 
 LOOK_S = 0.1
@@ -171,7 +171,7 @@ class WatchSource:
 def is_complete(data: bytes) -> bool:
     """Whether a picture's file has its end: by the last marker of a JPEG or PNG, the length in a BMP or WebP."""
     if data.startswith(b"\xff\xd8"):
-        return is_whole(data) and jpeg_size(data) is not None  # else the end is that of a thumbnail
+        return is_whole(data) and read_header(data) is not None  # else the end is that of a thumbnail
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"IEND\xae\x42\x60\x82" in data[-1024:]
     if data.startswith(b"BM"):
