@@ -122,6 +122,16 @@ def test_pictures_come_sorted_and_damaged_ones_are_counted(folder: Path) -> None
     assert not source.live
 
 
+def test_grey_4_channel_and_16_bit_pictures_become_bgr_whatever_their_size(tmp_path: Path) -> None:
+    shapes: list[tuple[int, ...]] = [(10, 20), (30, 40, 4), (15, 5, 3)]
+    for number, shape in enumerate(shapes):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full(shape, 100, np.uint8))
+    cv2.imwrite(str(tmp_path / "3.png"), np.full((8, 9), 100 * 257, np.uint16))
+    frames = drain(open_source(str(tmp_path)))
+    assert [frame.image_bgr.shape for frame in frames] == [(10, 20, 3), (30, 40, 3), (15, 5, 3), (8, 9, 3)]
+    assert all(frame.image_bgr.dtype == np.uint8 and frame.image_bgr.mean() == 100 for frame in frames)
+
+
 def test_pictures_loop(folder: Path) -> None:
     source = open_source(str(folder), loop=True)
     frames = [source.read() for _ in range(5)]

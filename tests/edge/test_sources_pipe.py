@@ -262,7 +262,7 @@ def test_a_terminal_and_wrong_options_are_refused() -> None:
             open_pipe(uri)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_jpegs_are_found_however_the_stream_is_chopped(data: st.DataObject) -> None:
     thumbnail = jpeg(np.full((8, 8, 3), 9, np.uint8))
