@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-all check model variants lock setup clean
+.PHONY: demo test test-all test-arm64 check model variants lock setup clean
 
 demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
 	$(BIN)/onsight demo
@@ -14,6 +14,9 @@ test: setup            ## the fast tests
 
 test-all: setup        ## every test, the slow ones too
 	$(BIN)/python -m pytest -m ""
+
+test-arm64: setup      ## the wheel with its real dependencies on arm64 (qemu): as Raspberry Pi 4 and 5; needs root and apt
+	$(BIN)/python tools/arm64/check.py
 
 check: setup           ## style, types, floors, docs
 	$(BIN)/ruff format --check .

@@ -26,7 +26,7 @@ from onsight_edge.bundle import open_model
 from onsight_edge.errors import BenchmarkError
 
 CPUS = ("cortex-a72", "cortex-a76")
-CALLS = 200
+CALLS = 50
 MOST_SHARE = 0.15
 _WARMUP = 20
 _MARK = 0x5EED00  # see icount.c

@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from guest import BOARDS, HERE, RELEASES, WORK, Guest, build_wheel
+from guest import BOARDS, HERE, RELEASES, WORK, Guest, build_wheel, install_qemu
 
 FRAMES = 100
 PICTURES = 500
@@ -36,25 +38,46 @@ def main() -> None:
     expected = None if pictures is None else answers_here(pictures)
     if pictures is None:
         say("SKIPPED agreement with this machine: no CIFAR-10 in the cache (onsight data cifar10 fetches it)")
-    for release in RELEASES:
-        for cpu in BOARDS:
-            guest = Guest(release, cpu)
-            if cpu == next(iter(BOARDS)):
-                guest.prepare(wheel)
-                say(f"{release}: installed {', '.join(installed(guest))}")
-            check_doctor(guest, "litert")
-            check_predict(guest, picture, "litert")
-            check_run(guest, video, "litert")
-            if pictures is not None and expected is not None:
-                check_agreement(guest, pictures, expected)
-    check_bare_file(Guest(RELEASES[0], "cortex-a72"), picture)
-    legacy = Guest("bookworm", "cortex-a72", "tflite-runtime")  # its last wheel is for Python 3.11
-    legacy.prepare(wheel)
-    say(f"bookworm, NumPy 1: installed {', '.join(installed(legacy))}")
-    check_doctor(legacy, "tflite-runtime")
-    check_predict(legacy, picture, "tflite-runtime")
-    check_run(legacy, video, "tflite-runtime")
+    files = Files(wheel, video, picture, pictures, expected)
+    install_qemu()
+    with ThreadPoolExecutor(len(RELEASES)) as pool:  # their userlands lie apart
+        for release in [pool.submit(check_release, name, files) for name in RELEASES]:
+            release.result()
     say("arm64: all passed")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the userlands are given; `expected` are the scores of `pictures` on this machine."""
+
+    wheel: Path
+    video: Path
+    picture: Path
+    pictures: Path | None
+    expected: Any
+
+
+def check_release(release: str, files: Files) -> None:
+    """Everything on one release."""
+    for cpu in BOARDS:
+        guest = Guest(release, cpu)
+        if cpu == next(iter(BOARDS)):
+            guest.prepare(files.wheel)
+            say(f"{release}: installed {', '.join(installed(guest))}")
+        check_doctor(guest, "litert")
+        check_predict(guest, files.picture, "litert")
+        check_run(guest, files.video, "litert")
+        if files.pictures is not None:
+            check_agreement(guest, files.pictures, files.expected)
+    check_bare_file(Guest(release, "cortex-a76"), files.picture)
+    if release != "bookworm":
+        return
+    legacy = Guest(release, "cortex-a72", "tflite-runtime")  # its last wheel is for bookworm's Python 3.11
+    legacy.prepare(files.wheel)
+    say(f"{release}, NumPy 1: installed {', '.join(installed(legacy))}")
+    check_doctor(legacy, "tflite-runtime")
+    check_predict(legacy, files.picture, "tflite-runtime")
+    check_run(legacy, files.video, "tflite-runtime")
 
 
 def check_doctor(guest: Guest, runtime: str) -> None:
@@ -87,7 +110,7 @@ def check_run(guest: Guest, video: Path, backend: str) -> None:
 
 def check_agreement(guest: Guest, pictures: Path, expected: Any) -> None:
     """The best class is this machine's, picture by picture."""
-    out = WORK / "answers-arm64.npz"
+    out = WORK / f"answers-{guest.release}.npz"
     python(guest, str(HERE / "answers.py"), str(pictures), str(out))
     found = np.load(out)["scores"]
     same = float((found.argmax(1) == expected.argmax(1)).mean())

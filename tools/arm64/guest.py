@@ -79,6 +79,7 @@ class Guest:
 
         pip runs emulated: a native `pip --platform` would judge the requirements' markers by this machine.
         """
+        install_qemu()
         subprocess.run([HERE / "userland.sh", self.release, self.work], check=True)
         stamp, key = self.site / ".requirements", requirements_digest(wheel)
         if not (stamp.is_file() and stamp.read_text() == key):
@@ -174,6 +175,18 @@ class Guest:
             sys.exit(f"arm64: pip failed in {self.release}:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
+def install_qemu(program: str = "qemu-aarch64-static", package: str = "qemu-user-static") -> None:
+    """Install QEMU where it is not there; that alone needs root."""
+    if shutil.which(program) is None:
+        quiet = {
+            "check": True,
+            "stdout": subprocess.DEVNULL,
+            "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        }
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], **quiet)
+
+
 def build_wheel(work: Path = WORK) -> Path:
     """Build onsight's wheel from this checkout."""
     folder = work / "dist"
@@ -196,11 +209,7 @@ def _plugin(work: Path) -> Path:
     source = HERE / "icount.c"
     if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(built), str(source)], check=True)
-    if shutil.which("qemu-aarch64") is None:  # the static one takes no plugins
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "qemu-user"]
-        subprocess.run(
-            install, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        )
+    install_qemu("qemu-aarch64", "qemu-user")  # the static one takes no plugins
     return built
 
 

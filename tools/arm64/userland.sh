@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
 # userland.sh RELEASE WORK: a Debian arm64 userland (bookworm is Raspberry Pi OS of 2023, trixie that of 2025) in WORK/root-RELEASE,
 # with what Python and the wheels' libraries need, unpacked and not configured. Does nothing where it is there already.
-# Needs apt, and root only where qemu has to be installed. The mirrors are those that this machine's apt uses.
+# Needs apt. The mirrors are those that this machine's apt uses.
 set -euo pipefail
 release=$1 work=$2
 mkdir -p "$work"
 work=$(cd "$work" && pwd) root=$work/root-$release
 packages=(python3 python3-pip-whl libstdc++6 libgomp1 ca-certificates)
 
-if ! command -v qemu-aarch64-static >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null
-fi
 if [ -e "$root/.done" ]; then exit 0; fi
 
 rm -rf "$root"
