@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Opener = Callable[[str, bytes, str], "Backend"]
 _ONNX_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 _SECONDS = 60.0
+_MEMORY_MIB = 1 << 16  # address space: the libraries of a GPU alone take several GiB of it
 _NUMPY_1 = "numpy<2' 'opencv-python-headless<4.12"
 
 
@@ -154,7 +155,7 @@ _AGAIN = pip("install --force-reinstall .")
 def _open(name: str, model: bytes, model_format: str) -> Backend:
     """Load and execute a model; first in a child process, which a wheel for another processor may kill."""
     try:
-        refused = in_child(__name__, model, name, model_format, seconds=_SECONDS).decode()
+        refused = in_child(__name__, model, name, model_format, seconds=_SECONDS, memory_mib=_MEMORY_MIB).decode()
         if refused:
             raise ModelError(refused) if not refused.startswith("missing") else MissingExtraError(name, "", name)
     except NoChildError:
