@@ -20,6 +20,9 @@ _BITS: dict[int, type[np.generic]] = {1: np.uint8, 2: np.uint16, 4: np.int32, 8:
 class Encoder:
     """Pixels 0..255 -> what the input tensor stores.
 
+    Attributes:
+        as_it_is: the tensor stores the pixels themselves.
+
     Raises:
         UnsupportedModelError: the tensor takes no picture of the spec's size, or has no scale to store its values with.
     """
@@ -45,7 +48,7 @@ class Encoder:
                 )
             scale = tensor.scale or 1.0
             stored = np.clip(np.rint(real / scale) + tensor.zero_point, limits.min, limits.max).astype(dtype)
-        self._as_it_is = dtype == np.uint8 and bool((stored == values).all()) and not nchw
+        self.as_it_is = dtype == np.uint8 and bool((stored == values).all()) and not nchw
         # a raw float tensor is its pixels: a cast is faster than a look-up
         self._cast = dtype.kind == "f" and spec.raw_pixels
         # looked up by OpenCV as bits, which is all that a table holds
@@ -59,7 +62,7 @@ class Encoder:
 
         Where the tensor stores uint8 as it is, a view of `pixels`.
         """
-        if self._as_it_is:
+        if self.as_it_is:
             return pixels[np.newaxis]
         if self._cast:
             np.copyto(self._picture, pixels, casting="unsafe")

@@ -41,7 +41,7 @@ class Postprocessor:
         """
         scores = self.scores(output)[0]
         index = int(scores.argmax())
-        score = float(scores[index])
+        score: float = scores.item(index)
         if not score < math.inf:  # NaN, too: argmax finds it
             raise BackendError(
                 f"the model answered {score} for {self.spec.classes[index]}: its file is damaged or its "
@@ -58,9 +58,9 @@ class Postprocessor:
         Returns:
             (batch, classes) float32, a fresh array.
         """
-        # a quantized byte has 256 possible values: looked up by its bits
+        # a quantized byte has 256 possible values; a negative one counts from the table's end, as its bits do
         table, finish = self._table, self._finish
-        real = output.astype(np.float32) if table is None else table[output.view(np.uint8)]
+        real = output.astype(np.float32) if table is None else table[output]
         return real if finish is None else finish(real)
 
     def _chosen_finish(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:

@@ -13,8 +13,7 @@ out once for each size, with its buffers, so that a frame of the same size as th
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -23,13 +22,12 @@ from onsight_edge.encode import Encoder
 from onsight_edge.errors import DataError
 from onsight_edge.frame import TensorInfo
 from onsight_edge.geometry import fit, reduction, view_of
-from onsight_edge.resize import Resizer
+from onsight_edge.resize import Step, resizing
 from onsight_edge.spec import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_Step = Callable[["NDArray[np.uint8]", "NDArray[np.uint8]"], None]  # from a picture into a buffer
 # (channels of the picture, the spec's colour) -> OpenCV's conversion; None: as it is
 _CONVERSIONS = {
     (1, "rgb"): cv2.COLOR_GRAY2BGR,
@@ -59,9 +57,10 @@ class Preprocessor:
         width, height = spec.input_size_wh
         self.seen: NDArray[np.uint8] = np.zeros((height, width, spec.channels), np.uint8)
         self._batch = self.seen[np.newaxis]
-        self._encode = None if tensor is None else Encoder(spec, tensor)
+        self._encode = Encoder(spec, tensor) if tensor is not None else None
         self._shape: tuple[int, ...] = ()
-        self._steps: _Steps  # for pictures of that shape
+        self._part: Any = None  # for pictures of that shape, with the steps
+        self._steps: list[Step] = []
 
     def pixels(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The model's view of a picture.
@@ -76,17 +75,19 @@ class Preprocessor:
             DataError: not a uint8 picture.
         """
         if image_bgr.shape != self._shape:
-            self._steps = _Steps(self.spec, image_bgr.shape, _channels(image_bgr.shape), self.seen)
+            self._part, self._steps = _steps(self.spec, image_bgr.shape, self.seen)
             self._shape = image_bgr.shape
         if image_bgr.dtype != np.uint8:
             raise DataError(f"a picture must be uint8 with values 0..255, not {image_bgr.dtype}")
-        self._steps.run(image_bgr)
+        image = image_bgr if self._part is None else image_bgr[self._part]
+        for step in self._steps:
+            image = step(image)
         return self.seen
 
     def __call__(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.generic]:
         """The input tensor for a picture: batch of one, dtype of the file. Reused by the next call."""
         pixels = self.pixels(image_bgr)
-        return self._batch if self._encode is None else self._encode(pixels)
+        return self._batch if self._encode is None or self._encode.as_it_is else self._encode(pixels)
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """The input tensor for pixels that already have the model's size and colour.
@@ -109,56 +110,49 @@ class Preprocessor:
         return reduction(frame_wh, self.spec.input_size_wh, self.spec.resize, view_of(self.spec))
 
 
-class _Steps:
-    """What is done with every picture of one shape: each step writes into a buffer of its own, the last into `seen`."""
+def _steps(spec: ModelSpec, shape: tuple[int, ...], seen: NDArray[np.uint8]) -> tuple[Any, list[Step]]:
+    """What is done with every picture of one shape: its part, then steps; the last writes into `seen`.
 
-    def __init__(self, spec: ModelSpec, shape: tuple[int, ...], channels: int, seen: NDArray[np.uint8]) -> None:
-        height, width = shape[:2]
-        found = fit((width, height), spec.input_size_wh, spec.resize, view_of(spec))
-        left, top, cut_w, cut_h = found.cut
-        self._cut = None if (cut_w, cut_h) == (width, height) else np.s_[top : top + cut_h, left : left + cut_w]
-        left, top, placed_w, placed_h = found.place
-        seen[:] = 0  # the margins of `fit-longest`
-        place = seen[top : top + placed_h, left : left + placed_w]
-        inner_w, inner_h = found.inner_wh
-        inner, turned = (inner_h, inner_w, channels), (placed_h, placed_w, channels)
-        steps: list[tuple[_Step, tuple[int, ...]]] = []
-        if (cut_w, cut_h) != found.inner_wh:
-            steps.append((Resizer((cut_w, cut_h), found.inner_wh, channels), inner))
-        if found.transpose:
-            steps.append((_transpose, turned))
-        if found.flip is not None:
-            steps.append((functools.partial(_flip, code=found.flip), turned))
-        conversion = _CONVERSIONS[channels, spec.colour]
-        if conversion is not None:
-            steps.append((functools.partial(_convert, code=conversion), place.shape))
-        if not steps:
-            steps.append((_copy, place.shape))
-        *before, (last, _) = steps
-        self._steps = [(step, np.empty(size, np.uint8)) for step, size in before] + [(last, place)]
+    Steps are OpenCV's own functions, bound to their arguments: right after an inference nothing of Python is in the
+    processor's caches, and each call in between would cost several times what it does in a loop.
+    """
+    height, width = shape[:2]
+    channels = _channels(shape)
+    found = fit((width, height), spec.input_size_wh, spec.resize, view_of(spec))
+    left, top, cut_w, cut_h = found.cut
+    placed = found.place
+    seen[:] = 0  # the margins of `fit-longest`
+    place = seen[placed.top : placed.top + placed.height, placed.left : placed.left + placed.width]
+    conversion = _CONVERSIONS[channels, spec.colour]
+    resized = (cut_w, cut_h) != found.inner_wh
+    left_to_do = resized + found.transpose + (found.flip is not None) + (conversion is not None)
 
-    def run(self, image: NDArray[np.uint8]) -> None:
-        if self._cut is not None:
-            image = image[self._cut]
-        for step, out in self._steps:
-            step(image, out)
-            image = out
+    def buffer(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        nonlocal left_to_do
+        left_to_do -= 1
+        return np.empty((size_wh[1], size_wh[0], channels), np.uint8) if left_to_do else place
 
-
-def _transpose(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    cv2.transpose(image, dst=out)
-
-
-def _flip(image: NDArray[np.uint8], out: NDArray[np.uint8], code: int) -> None:
-    cv2.flip(image, code, dst=out)
+    rows = slice(None)
+    steps: list[Step] = []
+    if resized:
+        rows, steps = resizing((cut_w, cut_h), found.inner_wh, buffer(found.inner_wh))
+    turned_wh = (placed.width, placed.height)
+    if found.transpose:
+        steps.append(functools.partial(cv2.transpose, dst=buffer(turned_wh)))  # type: ignore[arg-type]
+    if found.flip is not None:
+        steps.append(functools.partial(cv2.flip, flipCode=found.flip, dst=buffer(turned_wh)))  # type: ignore[arg-type]
+    if conversion is not None:
+        steps.append(functools.partial(cv2.cvtColor, code=conversion, dst=place))  # type: ignore[arg-type]
+    if not steps:
+        steps.append(functools.partial(_copy, out=place))
+    first, last, step = rows.indices(cut_h)
+    part = np.s_[top + first : top + last : step, left : left + cut_w]
+    return None if part == np.s_[0:height:1, 0:width] else part, steps
 
 
-def _convert(image: NDArray[np.uint8], out: NDArray[np.uint8], code: int) -> None:
-    cv2.cvtColor(image, code, dst=out)
-
-
-def _copy(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+def _copy(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
     np.copyto(out, image.reshape(out.shape))
+    return out
 
 
 def _channels(shape: tuple[int, ...]) -> int:

@@ -9,6 +9,8 @@ other ways.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,35 +19,37 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Step = Callable[["NDArray[np.uint8]"], "NDArray[np.uint8]"]
 SAMPLED_FROM = 4  # times: from here on samples are taken
 _ROWS_APART = 5  # rows of the source for one of the result and one row between the samples' rows, at least
 
 
-class Resizer:
-    """Brings pictures of one size to another.
+def resizing(
+    source_wh: tuple[int, int], target_wh: tuple[int, int], out: NDArray[np.uint8]
+) -> tuple[slice, list[Step]]:
+    """What brings pictures of one size to another.
 
-    Args of the constructor:
+    Args:
         source_wh, target_wh: sizes in pixels.
-        channels: 1, 3 or 4.
+        out: (height, width, channels) uint8 of the target size, 1, 3 or 4 channels; the last step writes into it.
+
+    Returns:
+        The rows of a picture to take, and steps, each of which takes what the one before gave and returns its own
+        buffer.
     """
+    width, height = target_wh
+    rows, steps = slice(None), []
+    if source_wh[0] >= SAMPLED_FROM * width and source_wh[1] >= SAMPLED_FROM * height:
+        rows = rows_apart(source_wh[1], height)
+        double = np.empty((2 * height, 2 * width, out.shape[2]), np.uint8)
+        steps.append(_step((2 * width, 2 * height), double, cv2.INTER_LINEAR))
+    shrinks = source_wh[0] > width or source_wh[1] > height
+    steps.append(_step(target_wh, out, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+    return rows, steps
 
-    def __init__(self, source_wh: tuple[int, int], target_wh: tuple[int, int], channels: int) -> None:
-        width, height = target_wh
-        self._target_wh = target_wh
-        self._double_wh: tuple[int, int] | None = None
-        if source_wh[0] >= SAMPLED_FROM * width and source_wh[1] >= SAMPLED_FROM * height:
-            self._double_wh = (2 * width, 2 * height)
-            self._double = np.empty((2 * height, 2 * width, channels), np.uint8)
-        self._rows = rows_apart(source_wh[1], height)
-        shrinks = source_wh[0] > width or source_wh[1] > height
-        self._how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
 
-    def __call__(self, image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-        """Write `image`, (height, width[, channels]) uint8 of the source size, into `out`, of the target size."""
-        if self._double_wh is not None:
-            cv2.resize(image[self._rows], self._double_wh, dst=self._double, interpolation=cv2.INTER_LINEAR)
-            image = self._double
-        cv2.resize(image, self._target_wh, dst=out, interpolation=self._how)
+def _step(size_wh: tuple[int, int], out: NDArray[np.uint8], how: int) -> Step:
+    return functools.partial(cv2.resize, dsize=size_wh, dst=out, interpolation=how)  # type: ignore[return-value]
 
 
 def rows_apart(source: int, target: int) -> slice:
