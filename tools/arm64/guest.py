@@ -90,7 +90,8 @@ class Guest:
         else:
             for old in (*self.site.glob("onsight*"), self.site / "bin"):
                 shutil.rmtree(old)
-            self._pip("install", "--no-deps", "--target", str(self.site), str(wheel))
+            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]  # no markers to judge
+            subprocess.run([*pip, "--no-deps", "--no-compile", "--target", self.site, wheel], check=True)
 
     def run(self, *arguments: str, count: bool = False, **more: object) -> subprocess.CompletedProcess[str]:
         """Run the guest's Python; `count` lets the plugin report instructions. Keywords go to subprocess.run."""
