@@ -89,7 +89,7 @@ class Guest:
             stamp.write_text(key)
         else:
             for old in (*self.site.glob("onsight*"), self.site / "bin"):
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)
             pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]  # no markers to judge
             subprocess.run([*pip, "--no-deps", "--no-compile", "--target", self.site, wheel], check=True)
 
