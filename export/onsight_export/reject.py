@@ -26,8 +26,10 @@ def threshold_for(best: NDArray[np.floating], share: float) -> float:
         share: of them that must be accepted, above 0 and up to 1; a score is accepted from the threshold on.
 
     Returns:
-        0..1, in steps of a millionth.
+        0..1, in steps of a millionth; 0 for scores that are no numbers, which the checks of the file will name.
     """
+    if not np.isfinite(best).all():
+        return 0.0
     rejected = math.floor((1 - share) * len(best) + 1e-9)
     kept = float(np.sort(best)[min(rejected, len(best) - 1)])
     return round(max(0.0, math.floor(kept / _STEP) * _STEP), 6)

@@ -32,7 +32,8 @@ def test_the_bundle_holds_every_variant_and_opens(exported: tuple[Path, Any], ti
     out, _ = exported
     bundle = Bundle.open(out)
     assert list(bundle.variants) == ALL
-    assert bundle.spec == ModelSpec.load(tiny.run / "spec.json")
+    assert bundle.spec.input_statistics is not None
+    assert dataclasses.replace(bundle.spec, input_statistics=None) == ModelSpec.load(tiny.run / "spec.json")
     assert sorted(path.name for path in out.iterdir()) == sorted(
         ["manifest.json", "report.json", "golden.npz", *(f"{name}.{name.split('-')[0]}" for name in ALL)]
     )
@@ -68,7 +69,8 @@ def test_a_variant_takes_raw_pixels_and_describes_itself(exported: tuple[Path, A
     out, _ = exported
     file = out / Bundle.open(out).variants[variant].file
     with Classifier.open(file) as classifier:  # a bare file, away from its manifest
-        assert classifier.spec == ModelSpec.load(tiny.run / "spec.json")
+        fitted = dataclasses.replace(classifier.spec, threshold=0.0, input_statistics=None)
+        assert fitted == ModelSpec.load(tiny.run / "spec.json") and classifier.spec.input_statistics is not None
         tensor = classifier.backend.input
         if variant == "tflite-int8":
             assert (tensor.dtype, tensor.scale, tensor.zero_point) == ("uint8", 1.0, 0)
@@ -163,6 +165,53 @@ def test_sensitivity_names_every_layer_and_kept_layers_stay_float(tiny: Any, tmp
     assert all(frame.tobytes() in shown for frame in frames)
 
 
+def test_every_variant_has_a_threshold_of_its_own_that_keeps_the_known(exported: tuple[Path, Any], tiny: Any) -> None:
+    out, report = exported
+    bundle = Bundle.open(out)
+    known = load_run_data(open_run(tiny.run), None).validation.images
+    assert len(known) >= 20
+    for each in report.variants:
+        assert each.reject is not None and each.reject.false_accepts is None
+        threshold = bundle.variant(each.variant).spec.threshold
+        bare = Classifier.open(out / each.file)
+        with bare, Classifier.open(out, variant=each.variant) as classifier:
+            assert threshold == each.reject.threshold == bare.spec.threshold == classifier.spec.threshold > 0
+            accepted = (classifier.scores(known).max(axis=1) >= threshold).mean()
+            assert 0.95 <= accepted <= 0.95 + 1.01 / len(known)
+            scores = classifier.scores(tiny.images)
+        kept = scores.max(axis=1) >= threshold
+        assert each.reject.false_rejects == pytest.approx(1 - kept.mean(), abs=1e-6)
+        right = scores.argmax(axis=1) == tiny.labels
+        assert each.reject.accuracy_accepted == pytest.approx(right[kept].mean(), abs=1e-6)
+        assert each.accuracy == right.mean()  # the threshold plays no part in it
+
+
+def test_pictures_of_no_known_class_are_counted(tiny: Any, tmp_path: Path) -> None:
+    strange = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), np.uint8)
+    np.savez(
+        tmp_path / "strange.npz",
+        x_train=strange[:10], y_train=np.arange(10) % 2, x_test=strange[10:], y_test=np.arange(50) % 2,
+        classes=np.array(["noise", "static"]),
+    )  # fmt: skip
+    asked = ExportOptions(parse_quant("tflite-float32"), limit=50, unknowns=str(tmp_path / "strange.npz"))
+    report = export_run(tiny.run, tmp_path / "b.bundle", asked)
+    reject = report.variants[0].reject
+    assert report.unknowns == {"name": str(tmp_path / "strange.npz"), "pictures": 50}
+    with Classifier.open(tmp_path / "b.bundle") as classifier:
+        passed = (classifier.scores(strange[10:]).max(axis=1) >= reject.threshold).mean()
+    assert reject.false_accepts == pytest.approx(passed, abs=1e-6)
+    with pytest.raises(DataError, match="which the network knows"):
+        known = dataclasses.replace(asked, unknowns=open_run(tiny.run).data["uri"])
+        export_run(tiny.run, tmp_path / "c.bundle", known)
+    assert not (tmp_path / "c.bundle").exists()
+
+
+def test_without_reject_nothing_is_unknown(tiny: Any, tmp_path: Path) -> None:
+    report = export_run(tiny.run, tmp_path / "b", ExportOptions(parse_quant("tflite-float32"), limit=50, reject=0))
+    assert report.variants[0].reject is None and report.reject == 0
+    assert Bundle.open(tmp_path / "b").variant("tflite-float32").spec.threshold == 0
+
+
 def test_a_limit_is_spread_evenly_and_reported(tiny: Any, tmp_path: Path) -> None:
     report = export_run(tiny.run, tmp_path / "b", ExportOptions(parse_quant("tflite-float32"), limit=50))
     assert (report.pictures, report.dataset["test_pictures"]) == (50, 200)
@@ -181,10 +230,10 @@ def plant(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
 def darken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrate on black pictures alone: every activation's range collapses, a real, bad conversion."""
 
-    def dark(real: Any, folder: Any, variant: Any, spec: Any, calibration: np.ndarray) -> bytes:
+    def dark(real: Any, folder: Any, variant: Any, calibration: np.ndarray) -> bytes:
         calibration = calibration // 16
         calibration[0, 0, 0] = 255  # a bright corner, so that the range of the input holds every pixel
-        return bytes(real(folder, variant, spec, calibration))
+        return bytes(real(folder, variant, calibration))
 
     plant(monkeypatch, dark)
 
@@ -229,16 +278,14 @@ def test_an_input_that_is_not_raw_pixels_is_refused(exported: tuple[Path, Any], 
 
 
 def test_a_conversion_without_the_weights_is_caught(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from onsight_export.tflite_metadata import add_metadata
-
-    def weightless(real: Any, folder: Any, variant: Any, spec: ModelSpec, *others: Any) -> bytes:
+    def weightless(real: Any, folder: Any, variant: Any, *others: Any) -> bytes:
         import tensorflow as tf
 
         network = tiny.model
         function = tf.function(lambda image: network(image, training=False))
         concrete = function.get_concrete_function(tf.TensorSpec((1, 16, 16, 3), tf.float32))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
-        return add_metadata(converter.convert(), spec)
+        return bytes(converter.convert())
 
     plant(monkeypatch, weightless)
     with pytest.raises(ModelError, match="tflite-float32: the conversion lost the weights"):
