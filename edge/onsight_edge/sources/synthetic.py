@@ -71,6 +71,8 @@ class SyntheticSource:
             ]
         else:
             self._backgrounds = [(None, _background(size_wh, np.linspace(0, 360, 2 * width, endpoint=False), 150))]
+        # OpenCV loads its font for the first text that it draws: not while the first frame is due
+        cv2.putText(np.zeros((8, 8, 3), np.uint8), "0", (0, 8), cv2.FONT_HERSHEY_SIMPLEX, 0.1, (0, 0, 0), 1)
 
     def read(self) -> Frame | None:
         """The next frame; None after the last."""
