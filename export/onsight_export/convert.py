@@ -107,13 +107,14 @@ class _Work:
                         self._progress,
                     )
                     self.int8[variant.name] = made.report
-                    self._write(variant, partial(add_metadata, made.data))
+                    self._write(variant, partial(add_metadata, made.data, told_threshold=source.spec.threshold))
                     continue
                 calibration = None
                 if variant.calibrated:
                     assert self._material is not None
                     calibration = with_extremes(self._material.calibration[:_INT16X8_PICTURES])
-                self._write(variant, partial(add_metadata, tflite.convert(saved, variant, calibration)))
+                data = tflite.convert(saved, variant, calibration)
+                self._write(variant, partial(add_metadata, data, told_threshold=source.spec.threshold))
 
     def to_onnx(self, variants: list[Variant]) -> None:
         source, options = self._source, self._options

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import flatbuffers
@@ -29,12 +30,14 @@ _COLOUR_SPACE = {"rgb": 1, "grey": 2}
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date: equal models give equal files
 
 
-def add_metadata(data: bytes, spec: ModelSpec) -> bytes:
+def add_metadata(data: bytes, spec: ModelSpec, told_threshold: float | None = None) -> bytes:
     """A .tflite file with standard metadata, the class names and the spec in it; its tensors are named too.
 
     Args:
         data: what the converter gave, one input and one output.
         spec: what is to be known of it.
+        told_threshold: the threshold that other tools are told; None for the spec's. They give no class at all below
+            it, so one that export fitted is not for them.
 
     Raises:
         ModelError: a class name has a line break in it, which a label file cannot hold, or the rewritten file
@@ -42,7 +45,8 @@ def add_metadata(data: bytes, spec: ModelSpec) -> bytes:
     """
     if broken := [name for name in spec.classes if name.splitlines() != [name]]:
         raise ModelError(f"the class name {broken[0]!r} has a line break in it or is empty: rename the class")
-    repacked = _with_buffer(data, metadata_flatbuffer(spec, sha256_bytes(data)[:12]))
+    told = spec if told_threshold is None else replace(spec, threshold=told_threshold)
+    repacked = _with_buffer(data, metadata_flatbuffer(told, sha256_bytes(data)[:12]))
     archive = io.BytesIO(repacked)
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as files:
         for name, text in (

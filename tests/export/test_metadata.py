@@ -95,6 +95,7 @@ def check_metadata(metadata: bytes, spec: ModelSpec) -> str:
     (labels,) = scores.tables(6)
     assert (labels.text(0), labels.scalar(2, "b")) == ("labels.txt", 2)  # TENSOR_AXIS_LABELS
     assert scores.table(3).scalar(0, "B") == 1 and scores.table(3).has(1)  # FeatureProperties
+    assert not scores.has(4)  # no ScoreThresholdingOptions: with a fitted threshold MediaPipe would give no class
     assert (scores.table(5).floats(0), scores.table(5).floats(1)) == ([1.0], [0.0])
     return model.text(2)
 

@@ -120,10 +120,12 @@ def command(
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
     to_stdout = [
-        flag for flag, given in (("--json", as_json), ("--jsonl", jsonl == "-"), ("--events", events == "-")) if given
+        flag
+        for flag, asked in (("--json", as_json), ("--jsonl -", jsonl == "-"), ("--events -", events == "-"))
+        if asked
     ]
     if len(to_stdout) > 1:
-        raise UsageError(f"{' and '.join(to_stdout)} write to standard output, all of them: give all but one a file")
+        raise UsageError(f"{' and '.join(to_stdout)} both write to standard output: give all but one a file")
     check_outputs({"--jsonl": jsonl, "--mp4": mp4, "--events": events}, [uri, model])
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
