@@ -15,6 +15,7 @@ from onsight_benchmarks.accuracy_record import KIND, AccuracyRecord, Int8Answer
 from onsight_benchmarks.parity.record import KIND as VARIANTS
 from onsight_benchmarks.parity.record import VariantAnswer, VariantsRecord
 from onsight_benchmarks.record import SCHEMA, Record, load_json
+from onsight_benchmarks.tables_live import DETAILS
 from onsight_edge.errors import BenchmarkError, OnsightError
 from onsight_edge.files import write_text
 
@@ -200,6 +201,8 @@ def _targets_markdown(value: dict[str, Any]) -> str:
         lines.append(
             f"| {one['what']} | {one['measured']:g} | {sign} {one['limit']:g} | {'yes' if one['met'] else 'no'} |"
         )
+    if details := DETAILS.get(value.get("kind", "")):
+        lines += ["", *details(value["results"])]
     device = value["device"]
     lines += ["", _footer(device["cpu"], device["os"], value["taken"], tuple(value["invalid_because"]))]
     return "\n".join(lines)
