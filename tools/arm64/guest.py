@@ -29,6 +29,10 @@ RELEASES = ("bookworm", "trixie")
 _CORES = 4
 
 
+class UnavailableError(Exception):
+    """This machine cannot have the userlands: no root, no apt, no mirror. That says nothing of onsight."""
+
+
 @dataclass(frozen=True)
 class Board:
     """What /proc/cpuinfo of a board says: Linux, arch/arm64/include/asm/cputype.h and /proc/cpuinfo's Features."""
@@ -80,7 +84,8 @@ class Guest:
         pip runs emulated: a native `pip --platform` would judge the requirements' markers by this machine.
         """
         install_qemu()
-        subprocess.run([HERE / "userland.sh", self.release, self.work], check=True)
+        if subprocess.run([HERE / "userland.sh", self.release, self.work]).returncode:
+            raise UnavailableError(f"no arm64 userland of {self.release} could be unpacked from this machine's mirrors")
         stamp, key = self.site / ".requirements", requirements_digest(wheel)
         if not (stamp.is_file() and stamp.read_text() == key):
             shutil.rmtree(self.site, ignore_errors=True)
@@ -184,8 +189,11 @@ def install_qemu(program: str = "qemu-aarch64-static", package: str = "qemu-user
             "stdout": subprocess.DEVNULL,
             "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         }
-        subprocess.run(["apt-get", "update", "-qq"], **quiet)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], **quiet)
+        try:
+            subprocess.run(["apt-get", "update", "-qq"], **quiet)
+            subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], **quiet)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UnavailableError(f"{package} cannot be installed here: {error}") from error
 
 
 def build_wheel(work: Path = WORK) -> Path:
