@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from onsight_edge.errors import ModelError
 from onsight_edge.files import canonical_json, sha256_bytes, write_json
-from onsight_edge.statistics import InputStatistics
+from onsight_edge.statistics import FEATURES, InputStatistics
 
 SCHEMA = 1
 Colour = Literal["rgb", "bgr", "grey"]
@@ -90,6 +90,12 @@ class ModelSpec:
                 raise ModelError(
                     f"roi must be left, top, width and height as shares 0..1 that end within the frame, not {self.roi}"
                 )
+        statistics = self.input_statistics
+        if statistics is not None and len(statistics.mean) != FEATURES[self.channels]:
+            raise ModelError(
+                f"input_statistics must be of {FEATURES[self.channels]} features for {self.colour} pictures, "
+                f"not {len(statistics.mean)}"
+            )
         if 0.0 in self.std:
             raise ModelError("std must not be 0: pixels are divided by it")
         if not 0.0 <= self.threshold <= 1.0:

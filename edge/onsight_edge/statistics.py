@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLIPPED = 250  # a pixel with a channel from here on is overexposed
-_FEATURES = {1: 3, 3: 8}  # by channels
+FEATURES = {1: 3, 3: 8}  # by channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class InputStatistics:
             raise ModelError(f"input_statistics must have the keys {', '.join(sorted(known))}")
         mean, precision = _numbers(value["mean"]), value["precision"]
         rows = [_numbers(row) for row in precision] if isinstance(precision, list) else []
-        if len(mean) not in _FEATURES.values() or len(rows) != len(mean) or {len(row) for row in rows} != {len(mean)}:
+        if len(mean) not in FEATURES.values() or len(rows) != len(mean) or {len(row) for row in rows} != {len(mean)}:
             raise ModelError("input_statistics: mean and precision must be of 3 or 8 features")
         single = _numbers([value[name] for name in known - {"mean", "precision", "pictures"}])
         if not isinstance(value["pictures"], int) or value["pictures"] < 1 or min(single) < 0:
@@ -78,7 +78,7 @@ def features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     count, channels = len(pixels), pixels.shape[-1]
     values = pixels.astype(np.float32)
-    found = np.empty((count, _FEATURES[channels]), np.float32)
+    found = np.empty((count, FEATURES[channels]), np.float32)
     found[:, :channels] = values.mean(axis=(1, 2))
     found[:, channels : 2 * channels] = np.log1p(values.std(axis=(1, 2)))
     light = values.mean(axis=-1) if channels == 3 else values[..., 0]
@@ -100,7 +100,7 @@ def swapped(found: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def luma(found: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean brightness 0..255 out of `features`, (N,) float32: all channels alike."""
-    return found[:, 0] if found.shape[1] == _FEATURES[1] else found[:, :3].mean(axis=1)
+    return found[:, 0] if found.shape[1] == FEATURES[1] else found[:, :3].mean(axis=1)
 
 
 def clipped_share(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onsight_edge.errors import ModelError
-from onsight_edge.spec import ModelSpec
+from onsight_edge.spec import Colour, ModelSpec
+from onsight_edge.statistics import InputStatistics
 
 NAMES = st.text(min_size=1, max_size=12)
 
@@ -119,3 +120,11 @@ def test_nonsense_in_a_file_is_one_clear_error(tmp_path: Path, text: str) -> Non
     with pytest.raises(ModelError) as caught:
         ModelSpec.load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("colour", "features"), [("grey", 8), ("rgb", 3), ("bgr", 3)])
+def test_statistics_of_pictures_with_other_channels_are_refused(colour: Colour, features: int) -> None:
+    row = (1.0,) * features
+    statistics = InputStatistics(9, row, (row,) * features, 1.0, 1.0, 200.0, 0.1, 1.0)
+    with pytest.raises(ModelError, match="features for"):  # before a frame would end the live loop
+        ModelSpec("a", ("x", "y"), (32, 32), colour=colour, input_statistics=statistics)
