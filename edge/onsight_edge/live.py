@@ -142,7 +142,7 @@ def run_live(
         source.reduction = classifier.reduction
     if isinstance(source, Notifying):
         source.on_notice = tell
-    in_a_hurry = lossless = False
+    in_a_hurry = lossless = source_ended = False
     try:
         _open_all(sinks, info)
         workers = [SinkWorker(sink, wait=every, end=end) for sink in sinks]
@@ -157,6 +157,7 @@ def run_live(
             frame = slot.get(min(_TICK_S, max(0.0, end.deadline - time.monotonic())))
             if frame is None:
                 if slot.ended:
+                    source_ended = True
                     break
                 continue
             prediction, timings = classifier.classify_timed(frame.image_bgr)
@@ -186,7 +187,7 @@ def run_live(
             raise
         finally:
             ended = _close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
-    if reader.error is not None:
+    if reader.error is not None and source_ended:  # what it met after the last frame that was asked for is nobody's
         raise reader.error
     return statistics.summary(captured=reader.delivered, dropped=slot.dropped, health=source.health, sinks=ended)
 

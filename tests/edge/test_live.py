@@ -385,6 +385,12 @@ def test_a_source_that_fails_is_raised_after_whole_files_were_written(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "out.mp4"]
 
 
+def test_a_source_that_fails_after_the_last_frame_that_was_asked_for_spoils_nothing() -> None:
+    assert run_live(Failing(12), classifier(), frames=10).classified == 10
+    with pytest.raises(SourceError):
+        run_live(Failing(12), classifier(), frames=13)
+
+
 def test_a_runtime_that_fails_is_raised_and_sinks_are_closed() -> None:
     calls = 0
 

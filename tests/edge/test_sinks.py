@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from onsight_edge.errors import SinkError
+from onsight_edge.errors import DataError, SinkError
 from onsight_edge.frame import SOURCE_LOST, Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.sinks import RunInfo, SinkWorker, window
 from onsight_edge.sinks.events import EventsSink
@@ -115,6 +115,47 @@ def test_events_are_lines_where_the_decision_changes_and_go_on_after_the_old_one
     for line in lines:
         at = datetime.fromisoformat(line["at"].replace("Z", "+00:00"))
         assert abs((at - before).total_seconds()) < 60
+
+
+def test_events_begin_a_line_of_their_own_after_a_writer_that_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "o')
+    sink = EventsSink(str(path))
+    sink.open(LIVE)
+    for label in ("cat", "dog"):
+        sink.write(replace(result(0, captured_ns=time.monotonic_ns()), decision=Decision(label, 0.5, 0)))
+    sink.close()
+    first, *others = path.read_text().splitlines()
+    assert first == '{"event": "o' and [json.loads(line)["event"] for line in others] == ["cat", "dog"]
+
+
+def test_a_sink_outlives_a_picture_that_cannot_be_decoded_in_full() -> None:
+    class Looker:
+        name, wants_image, backlog = "looker", True, 8
+
+        def __init__(self) -> None:
+            self.got: list[int] = []
+
+        def open(self, info: RunInfo) -> None:
+            return
+
+        def write(self, result: Result) -> None:
+            self.got.append(result.frame.index)
+
+        def close(self) -> None:
+            return
+
+    def damaged() -> np.ndarray:
+        raise DataError("torn")
+
+    looker = Looker()
+    worker = SinkWorker(looker, wait=True)
+    for index in range(3):
+        one = result(index)
+        worker.offer(replace(one, frame=replace(one.frame, full=damaged if index == 1 else None)))
+    worker.close()
+    summary = worker.join(10)
+    assert looker.got == [0, 2] and (summary.written, summary.dropped, summary.error) == (2, 1, None)
 
 
 def test_events_on_a_full_disk_keep_what_was_there(tmp_path: Path) -> None:

@@ -243,6 +243,13 @@ def test_the_driver_s_time_of_the_picture_is_used_where_it_is_of_our_clock(root:
     assert stamp(0.0, 10**12) == 10**12
 
 
+@pytest.mark.parametrize("odd", [np.zeros((4, 6, 2), np.uint8), np.zeros((4, 6, 3), np.float32), np.zeros(9, np.uint8)])
+def test_pictures_that_are_no_colours_are_one_line(odd: np.ndarray) -> None:
+    with pytest.raises(SourceError, match="which are no colours: ask it for another format") as caught:
+        three_channels(odd)
+    assert "\n" not in str(caught.value)
+
+
 def test_grey_and_four_channel_frames_become_three(root: Path) -> None:
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     assert np.array_equal(three_channels(grey), np.dstack([grey] * 3))

@@ -196,6 +196,23 @@ def test_a_folder_that_is_deleted_is_told_and_found_again(tmp_path: Path, start:
     assert watcher.source.health.reopened == 1
 
 
+def test_a_share_that_is_unmounted_for_a_while_brings_no_old_pictures(
+    tmp_path: Path, start: Callable[[Path], Watcher]
+) -> None:
+    folder, elsewhere = tmp_path / "share", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "old.jpg").write_bytes(encoded(1))
+    watcher = start(folder)
+    (folder / "old.jpg").rename(elsewhere / "old.jpg")  # an empty mount point
+    time.sleep(0.2)  # some looks
+    (elsewhere / "old.jpg").rename(folder / "old.jpg")
+    (folder / "new.jpg").write_bytes(encoded(100))
+    watcher.until(lambda: len(watcher.frames) >= 1)
+    time.sleep(0.1)
+    assert watcher.names == ["new.jpg"]
+
+
 def test_what_cannot_be_watched_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"cannot watch .*missing: No such file or directory; expected a folder"):
         open_source(f"watch://{tmp_path / 'missing'}")

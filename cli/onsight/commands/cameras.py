@@ -67,7 +67,7 @@ def command(probe: bool, as_json: bool) -> int:
 
 
 def _try(uri: str) -> _Probe:
-    from onsight_edge.errors import SourceError
+    from onsight_edge.errors import OnsightError
     from onsight_edge.sources import open_source
 
     began = time.monotonic()
@@ -79,7 +79,7 @@ def _try(uri: str) -> _Probe:
                 return _Probe(error=f"{uri} ended before its first picture")
             height, width = frame.picture().shape[:2]
             return _Probe(round(took_ms, 1), (width, height), source.fps)
-    except SourceError as error:
+    except OnsightError as error:
         return _Probe(error=str(error))
 
 

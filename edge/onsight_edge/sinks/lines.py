@@ -41,6 +41,7 @@ class LineFile:
         self._written = False
         self._created = self._regular = False
         self._good = 0
+        self._lead = b""
         if target == STDOUT:
             self._handle = _standard_output(flag)
             return
@@ -54,6 +55,7 @@ class LineFile:
             raise SinkError(f"cannot write {target}: {error.strerror}") from error
         self._regular = stat.S_ISREG(status.st_mode)
         self._good = status.st_size if append and self._regular else 0
+        self._lead = b"\n" if self._good and not _ends_in_newline(path) else b""  # a writer was killed in mid-line
 
     def write(self, value: dict[str, Any]) -> None:
         """Append one line.
@@ -62,7 +64,7 @@ class LineFile:
             SinkError: the disk is full, or the reader of standard output has gone.
         """
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        line = text.encode(errors="replace") + b"\n"  # a file name that is not UTF-8 must not end the log
+        line = self._lead + text.encode(errors="replace") + b"\n"  # a file name that is not UTF-8 must not end the log
         try:
             if self._regular and not self._append and not self._written:
                 os.ftruncate(self._handle, 0)
@@ -79,13 +81,22 @@ class LineFile:
             where = "standard output" if self.target == STDOUT else self.target
             raise SinkError(f"cannot write {where}: {error.strerror}") from error
         self._good += len(line)
-        self._written = True
+        self._written, self._lead = True, b""
 
     def close(self) -> None:
         """Close the file; one that got no line and was not there before is removed."""
         os.close(self._handle)
         if self._created and self._regular and self._good == 0:
             Path(self.target).unlink(missing_ok=True)
+
+
+def _ends_in_newline(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except OSError:  # it may be ours to write and not to read
+        return True
 
 
 def _standard_output(flag: str) -> int:

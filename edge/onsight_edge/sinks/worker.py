@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from onsight_edge.errors import OnsightError
+from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.frame import Notice, Result
 from onsight_edge.sinks.sink import Sink, TakesNotices
 
@@ -154,10 +154,11 @@ class SinkWorker:
                         self.sink.notice(next_one)
                     continue
                 self._note_age(next_one)
-                if next_one.frame.full is not None:  # the sink wants its picture: decoded here, where nobody waits
-                    whole = replace(next_one.frame, image_bgr=next_one.frame.picture(), full=None)
-                    next_one = replace(next_one, frame=whole)
-                self.sink.write(next_one)
+                whole = _with_picture(next_one)
+                if whole is None:
+                    self._dropped += 1
+                    continue
+                self.sink.write(whole)
                 self._written += 1
         except Exception as error:
             self._fail(error)
@@ -214,3 +215,13 @@ class SinkWorker:
             self._error = self._error or text  # the first one is the cause
             self._drop_all()
             self._changed.notify_all()
+
+
+def _with_picture(result: Result) -> Result | None:
+    """The result with its picture at its own size; None where that is damaged, which is no fault of the sink."""
+    if result.frame.full is None:
+        return result
+    try:
+        return replace(result, frame=replace(result.frame, image_bgr=result.frame.picture(), full=None))
+    except DataError:
+        return None

@@ -154,7 +154,20 @@ def stamp(position_ms: float, arrived_ns: int) -> int:
 
 
 def three_channels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 BGR of what cameras hand out: grey, BGR, BGR with a fourth channel; 8 or 16 bits."""
+    """(H, W, 3) uint8 BGR of what cameras hand out: grey, BGR, BGR with a fourth channel; 8 or 16 bits.
+
+    Raises:
+        SourceError: something else, such as YUV that OpenCV did not convert.
+    """
+    if (
+        image.dtype not in (np.uint8, np.uint16)
+        or image.ndim not in (2, 3)
+        or (image.shape[2:] or (1,))[0] not in (1, 3, 4)
+    ):
+        raise SourceError(
+            f"the camera hands out pictures of shape {image.shape} {image.dtype}, which are no colours: ask it for "
+            "another format, such as ?format=mjpeg"
+        )
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.ndim == 3 and image.shape[2] == 3:

@@ -103,7 +103,8 @@ class WatchSource:
             self._lost = False
             self.health.reopened += 1
             self.on_notice(Notice(SOURCE_BACK, f"{self.uri} is back", time.monotonic_ns(), over=True))
-        self._seen &= set(versions.values())
+        if versions:  # an empty one may be where a share was, which comes back with the same pictures
+            self._seen &= set(versions.values())
         self._growing = {name: growing for name, growing in self._growing.items() if name in versions}
         new = [(version[2], name) for name, version in versions.items() if version not in self._seen]
         self._due.extend((name, versions[name]) for _, name in sorted(new))
