@@ -92,10 +92,10 @@ def _with_statistics(source: Source) -> Source:
     return replace(source, spec=replace(source.spec, input_statistics=statistics))
 
 
-def _unknowns(source: Source, options: ExportOptions) -> Split | None:
-    """Pictures of no known class, as the model sees them."""
+def _unknowns(source: Source, options: ExportOptions) -> tuple[str, Split | None]:
+    """Pictures of no known class, as the model sees them, and what their set is called."""
     if options.unknowns is None:
-        return None
+        return "", None
     spec = source.spec
     strange = load_dataset(options.unknowns, size_wh=spec.input_size_wh, colour=spec.colour, resize=spec.resize)
     largest: Split = max((strange.test, strange.train, strange.validation), key=len)
@@ -104,7 +104,7 @@ def _unknowns(source: Source, options: ExportOptions) -> Split | None:
         raise DataError(
             f"--unknowns {options.unknowns} has the class {sorted(known)[0]!r}, which the network knows: leave it out"
         )
-    return part
+    return strange.name, part
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
     progress("ask Keras", 0, 1)
     reference = keras_scores(model, source.spec, pixels)
     progress("ask Keras", 1, 1)
-    strange = _unknowns(source, options)
+    strange_name, strange = _unknowns(source, options)
     reports: list[VariantReport] = []
     for variant, path in made.files.items():
         reports.append(
@@ -179,7 +179,7 @@ def _check(source: Source, options: ExportOptions, made: Converted, progress: Pr
         calibration=made.calibration,
         int8={name: report.to_json() for name, report in made.int8.items()},
         reject=options.reject if made.thresholds else 0.0,
-        unknowns=None if strange is None else {"name": options.unknowns, "pictures": len(strange)},
+        unknowns=None if strange is None else {"name": strange_name, "pictures": len(strange)},
         golden=options.golden,
         variants=tuple(reports),
         versions={"python": platform.python_version(), **_versions()},
