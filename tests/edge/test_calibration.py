@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -61,12 +61,15 @@ def test_every_picture_lands_in_a_bin_and_order_does_not_matter(
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.4, 4), st.integers(0, 100))
+@example(4.0, 4)
+@example(1.5, 0)
 def test_a_planted_temperature_is_found(planted: float, seed: int) -> None:
     scores, labels = drawn(4000, seed, spread=1.5)
     spoilt = softmax(np.log(scores) * np.float32(planted))  # too sure of itself where planted is above 1
     found = fit_temperature(spoilt, labels)
     assert found == pytest.approx(planted, rel=0.1)
-    assert found == pytest.approx(planted * fit_temperature(scores, labels), rel=1e-3)
+    if spoilt[np.arange(4000), labels].min() > 1e-12:  # below it is a stored 0, which has no say
+        assert found == pytest.approx(planted * fit_temperature(scores, labels), rel=1e-3)
 
 
 @settings(deadline=None)
