@@ -22,7 +22,7 @@ from onsight_benchmarks.accuracy_record import (
 from onsight_benchmarks.compare_int8 import Progress, int8_bundle, known_macs
 from onsight_benchmarks.compare_intervals import paired_difference
 from onsight_benchmarks.provenance import now_utc, provenance
-from onsight_benchmarks.record import check_writable
+from onsight_benchmarks.record_file import check_writable
 from onsight_benchmarks.runs import RunFacts, read_run, unfinished
 from onsight_edge.bundle import Bundle
 from onsight_edge.classifier import Classifier

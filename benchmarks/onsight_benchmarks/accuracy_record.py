@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 
 from onsight_benchmarks.provenance import Provenance
-from onsight_benchmarks.record import SCHEMA, load_json, read_value, save_json
+from onsight_benchmarks.record import SCHEMA
+from onsight_benchmarks.record_file import load_json, read_value, save_json
 from onsight_edge.device import DeviceInfo
 from onsight_edge.errors import BenchmarkError
 

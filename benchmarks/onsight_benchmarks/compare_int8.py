@@ -16,8 +16,8 @@ from pathlib import Path
 
 from onsight_benchmarks.conditions import Conditions, Watch
 from onsight_benchmarks.latency import BLOCK, ITERATIONS, WARMUP, measure_rounds, timed_stages
+from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import Picture, make_frame
-from onsight_benchmarks.record import STAGES
 from onsight_benchmarks.runs import RunFacts
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge import __version__

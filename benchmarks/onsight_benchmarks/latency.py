@@ -22,18 +22,11 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.fresh import FreshStart, measure_fresh
+from onsight_benchmarks.measurement import STAGES, MeasuredBackend, MeasuredModel, Measurement
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import ALL, Combination, open_all
 from onsight_benchmarks.provenance import now_utc, provenance
-from onsight_benchmarks.record import (
-    STAGES,
-    Comparison,
-    MeasuredBackend,
-    MeasuredModel,
-    Measurement,
-    Method,
-    Record,
-)
+from onsight_benchmarks.record import Comparison, Method, Record
 from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.bundle import ModelFile
 from onsight_edge.classifier import Classifier

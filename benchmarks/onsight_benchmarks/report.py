@@ -13,7 +13,8 @@ from typing import Any
 
 from onsight_benchmarks.conditions import Conditions, Watch
 from onsight_benchmarks.provenance import Provenance, now_utc, provenance
-from onsight_benchmarks.record import SCHEMA, save_json
+from onsight_benchmarks.record import SCHEMA
+from onsight_benchmarks.record_file import save_json
 from onsight_edge.device import DeviceInfo, describe_device
 from onsight_edge.errors import OnsightError
 

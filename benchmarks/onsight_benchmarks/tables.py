@@ -14,7 +14,8 @@ from typing import Any
 from onsight_benchmarks.accuracy_record import KIND, AccuracyRecord, Int8Answer
 from onsight_benchmarks.parity.record import KIND as VARIANTS
 from onsight_benchmarks.parity.record import VariantAnswer, VariantsRecord
-from onsight_benchmarks.record import SCHEMA, Record, load_json
+from onsight_benchmarks.record import SCHEMA, Record
+from onsight_benchmarks.record_file import load_json
 from onsight_benchmarks.tables_live import DETAILS
 from onsight_edge.errors import BenchmarkError, OnsightError
 from onsight_edge.files import write_text

@@ -15,7 +15,7 @@ from onsight_benchmarks import agreement, frame_age, legacy_env, live_loop, over
 from onsight_benchmarks.agreement import share_same
 from onsight_benchmarks.child import run_child
 from onsight_benchmarks.down_scaling import FLOOR
-from onsight_benchmarks.record import save_json
+from onsight_benchmarks.record_file import save_json
 from onsight_benchmarks.report import Target
 from onsight_benchmarks.tables import markdown
 from onsight_edge.errors import BenchmarkError, OnsightError, UsageError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onsight.main import main
-from onsight_benchmarks.record import load_json
+from onsight_benchmarks.record_file import load_json
 
 
 def call(*arguments: str | Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onsight_benchmarks import raw_input
-from onsight_benchmarks.record import save_json
+from onsight_benchmarks.record_file import save_json
 from onsight_benchmarks.tables import markdown
 from onsight_edge.errors import BenchmarkError, UsageError
 from onsight_export.inspect.child import read_facts

@@ -10,7 +10,8 @@ from onsight_benchmarks.accuracy_record import Tested
 from onsight_benchmarks.conditions import Conditions
 from onsight_benchmarks.picture import Picture
 from onsight_benchmarks.provenance import Provenance
-from onsight_benchmarks.record import SCHEMA, load_json, read_value, save_json
+from onsight_benchmarks.record import SCHEMA
+from onsight_benchmarks.record_file import load_json, read_value, save_json
 from onsight_benchmarks.report import Target
 from onsight_benchmarks.stats import Summary
 from onsight_edge.device import DeviceInfo

@@ -12,8 +12,8 @@ import numpy as np
 
 from onsight_benchmarks.conditions import Conditions, Watch
 from onsight_benchmarks.latency import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_stages
+from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import Picture, make_frame
-from onsight_benchmarks.record import STAGES
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge.classifier import Classifier
 

@@ -17,7 +17,8 @@ from onsight_edge.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from onsight_benchmarks.record import Measurement, Record
+    from onsight_benchmarks.measurement import Measurement
+    from onsight_benchmarks.record import Record
 
 
 @click.command("bench")
@@ -71,7 +72,7 @@ def command(
     a model file, or `default`.
     """
     from onsight_benchmarks.latency import bench
-    from onsight_benchmarks.record import check_writable
+    from onsight_benchmarks.record_file import check_writable
 
     if out is not None and out.suffix != ".json":
         raise UsageError(f"--out must name a .json file, not {out}")

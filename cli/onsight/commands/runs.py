@@ -100,7 +100,7 @@ def show_comparison(
     from onsight_benchmarks.compare import compare_runs
     from onsight_benchmarks.compare_json import comparison_json
     from onsight_benchmarks.compare_plot import check_plot, draw_comparison
-    from onsight_benchmarks.record import check_writable
+    from onsight_benchmarks.record_file import check_writable
 
     if plot is not None:
         check_plot(plot)
