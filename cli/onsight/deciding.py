@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from onsight.options import FiniteRange
+from onsight.options import FiniteRange, gathered
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
@@ -20,37 +21,46 @@ HYSTERESIS = 0.1
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """How results become decisions, and what watches the pictures, as the flags say; None: the usual.
+
+    Attributes:
+        smooth: time constant in seconds; 0 smooths nothing.
+        agree: results in a row.
+        hysteresis: in scores, 0..1.
+        no_sentinel: do not watch the pictures.
+    """
+
+    smooth: float | None = None
+    agree: int | None = None
+    hysteresis: float | None = None
+    no_sentinel: bool = False
+
+
 def deciding_options(command: _F) -> _F:
-    """`--smooth --agree --hysteresis --no-sentinel`."""
-    for option in (
-        click.option("--no-sentinel", is_flag=True, help="Do not watch whether the pictures are like the training's."),
-        click.option("--hysteresis", type=FiniteRange(0, 1), help="By how much another class must lead; 0.1."),
-        click.option("--agree", type=click.IntRange(1), help="Results in a row that change the decision; 3."),
+    """`--smooth --agree --hysteresis --no-sentinel`; the command gets a `Deciding` as its parameter `deciding`."""
+    return gathered(
+        command,
+        "deciding",
+        Deciding,
         click.option("--smooth", type=FiniteRange(0), metavar="SECONDS", help="Scores are smoothed over; 0.25."),
-    ):
-        command = option(command)
-    return command
+        click.option("--agree", type=click.IntRange(1), help="Results in a row that change the decision; 3."),
+        click.option("--hysteresis", type=FiniteRange(0, 1), help="By how much another class must lead; 0.1."),
+        click.option("--no-sentinel", is_flag=True, help="Do not watch whether the pictures are like the training's."),
+    )
 
 
-def make_decider(
-    classifier: Classifier,
-    *,
-    smooth: float | None,
-    agree: int | None,
-    hysteresis: float | None,
-    continuous: bool,
-) -> Decider | None:
+def make_decider(classifier: Classifier, wanted: Deciding, *, continuous: bool) -> Decider | None:
     """A decider as the flags want it, else the usual one for frames that follow each other, else none.
 
     Args:
         classifier: whose answers it will see.
-        smooth: time constant in seconds; 0 smooths nothing.
-        agree: results in a row.
-        hysteresis: in scores, 0..1.
+        wanted: what the flags say.
         continuous: whether the frames follow each other in time.
     """
-    asked = (smooth, agree, hysteresis) != (None, None, None)
-    if not asked and not continuous:
+    smooth, agree, hysteresis = wanted.smooth, wanted.agree, wanted.hysteresis
+    if (smooth, agree, hysteresis) == (None, None, None) and not continuous:
         return None
     from onsight_edge.decide import Decider
 
@@ -64,9 +74,9 @@ def make_decider(
     )
 
 
-def make_sentinel(classifier: Classifier, *, wanted: bool) -> Sentinel | None:
+def make_sentinel(classifier: Classifier, wanted: Deciding) -> Sentinel | None:
     """A sentinel for a model that knows what its training pictures were like."""
-    if not wanted or classifier.spec.input_statistics is None:
+    if wanted.no_sentinel or classifier.spec.input_statistics is None:
         return None
     from onsight_edge.sentinel import Sentinel
 

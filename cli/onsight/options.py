@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -32,6 +34,27 @@ class FiniteRange(click.FloatRange):
 
 
 SEED = click.IntRange(0, MAX_SEED)
+
+
+def gathered(function: F, name: str, kind: type[Any], *options: Callable[[Any], Any]) -> F:
+    """Give a command many flags as one argument, so that its signature does not grow with every flag.
+
+    Args:
+        function: the command, which has one parameter `name`.
+        name: of that parameter.
+        kind: a dataclass, one field for each option, under the option's parameter name.
+        options: `click.option(...)`, in the order of the help.
+    """
+    names = [field.name for field in fields(kind)]
+
+    @wraps(function)
+    def command(*args: Any, **values: Any) -> object:
+        gathered_values = {field: values.pop(field) for field in names}
+        return function(*args, **values, **{name: kind(**gathered_values)})
+
+    for option in reversed(options):
+        command = option(command)
+    return cast(F, command)
 
 
 def variant_option(function: F) -> F:

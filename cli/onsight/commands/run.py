@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onsight.deciding import deciding_options, make_decider, make_sentinel
+from onsight.deciding import Deciding, deciding_options, make_decider, make_sentinel
 from onsight.main import print_json
 from onsight.options import (
     FiniteRange,
@@ -25,16 +25,14 @@ from onsight.options import (
     threads_option,
     variant_option,
 )
-from onsight.outputs import check_outputs
 from onsight.region import Looking, Roi
-from onsight_edge.errors import UsageError
+from onsight.run_screen import print_summary, say_start
+from onsight.sinking import Outputs, make_sinks, sink_options
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
     from onsight_edge.live import Policy
-    from onsight_edge.sinks import RunInfo, Sink
     from onsight_edge.spec import Flip, Rotate
-    from onsight_edge.summary import LiveSummary, Percentiles
 
 
 @click.command(name="run")
@@ -76,14 +74,7 @@ if TYPE_CHECKING:
 )
 @looking_options
 @deciding_options
-@click.option(
-    "--events", metavar="FILE", help="Append a line of JSON where the decision changes; - is standard output."
-)
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes in a line of --jsonl.")
-@click.option("--jsonl", metavar="FILE", help="Write each result as a line of JSON; - is standard output.")
-@click.option("--mp4", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated video.")
-@click.option("--window", is_flag=True, help="Show a window; q ends the run.")
-@click.option("--quiet", is_flag=True, help="No status line and no summary.")
+@sink_options
 @json_option
 def command(
     model: str,
@@ -103,30 +94,15 @@ def command(
     roi: Roi | None,
     rotate: Rotate | None,
     flip: Flip | None,
-    smooth: float | None,
-    agree: int | None,
-    hysteresis: float | None,
-    no_sentinel: bool,
-    events: str | None,
-    top: int,
-    jsonl: str | None,
-    mp4: Path | None,
-    window: bool,
-    quiet: bool,
+    deciding: Deciding,
+    outputs: Outputs,
     as_json: bool,
 ) -> int:
     """Classify a camera, a video or a stream with MODEL, live.
 
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
-    to_stdout = [
-        flag
-        for flag, asked in (("--json", as_json), ("--jsonl -", jsonl == "-"), ("--events -", events == "-"))
-        if asked
-    ]
-    if len(to_stdout) > 1:
-        raise UsageError(f"{' and '.join(to_stdout)} both write to standard output: give all but one a file")
-    check_outputs({"--jsonl": jsonl, "--mp4": mp4, "--events": events}, [uri, model])
+    outputs.check([uri, model], as_json=as_json)
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
         from onsight_edge.classifier import Classifier
@@ -135,7 +111,7 @@ def command(
         from onsight_edge.sources.source import parse_size
 
         size_wh = None if size is None else parse_size(size)
-        sinks = _sinks(jsonl=jsonl, top=top, events=events, mp4=mp4, window=window, status=not quiet)
+        sinks = make_sinks(outputs)
         # the source first: it fails sooner than a model loads, and says so in one line
         source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop, give_up_s=give_up)
         with (
@@ -155,16 +131,14 @@ def command(
                 seconds=seconds,
                 frames=frames,
                 stop=stop,
-                on_start=None if quiet else _say_start,
-                decider=make_decider(
-                    judge, smooth=smooth, agree=agree, hysteresis=hysteresis, continuous=is_continuous(uri)
-                ),
-                sentinel=make_sentinel(judge, wanted=not no_sentinel),
+                on_start=None if outputs.quiet else say_start,
+                decider=make_decider(judge, deciding, continuous=is_continuous(uri)),
+                sentinel=make_sentinel(judge, deciding),
             )
     if as_json:
         print_json(summary.to_json())
-    elif not quiet:
-        _print_summary(summary)
+    elif not outputs.quiet:
+        print_summary(summary)
     failed = [sink for sink in summary.sinks if sink.error is not None]
     for sink in failed:
         print(f"onsight: {sink.name}: {sink.error}", file=sys.stderr)
@@ -197,90 +171,3 @@ def _self_test(classifier: Classifier) -> None:
 
         bundle = classifier.model.bundle
         replay(classifier, load_golden(classifier.model.golden, str(bundle / FILE) if bundle else FILE))
-
-
-def _sinks(
-    *, jsonl: str | None, top: int, events: str | None, mp4: Path | None, window: bool, status: bool
-) -> list[Sink]:
-    sinks: list[Sink] = []
-    if jsonl is not None:
-        from onsight_edge.sinks.jsonl import JsonlSink
-
-        sinks.append(JsonlSink(jsonl, top))
-    if events is not None:
-        from onsight_edge.sinks.events import EventsSink
-
-        sinks.append(EventsSink(events))
-    if mp4 is not None:
-        from onsight_edge.sinks.mp4 import Mp4Sink
-
-        sinks.append(Mp4Sink(mp4))
-    if window:
-        from onsight_edge.sinks.window import WindowSink
-
-        sinks.append(WindowSink())
-    if status:  # last, so that no status line begins when another sink cannot be opened
-        from onsight_edge.sinks.status import StatusSink
-
-        sinks.append(StatusSink())
-    return sinks
-
-
-def _say_start(info: RunInfo) -> None:
-    size = f" {info.size_wh[0]}x{info.size_wh[1]}" if info.size_wh else ""
-    rate = f" at {info.fps:g} fps" if info.fps else ""
-    print(f"{info.model} on {info.source}{size}{rate}; Ctrl-C ends", file=sys.stderr)
-
-
-def _print_summary(summary: LiveSummary) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column()
-    health = summary.health
-    damaged = "".join(
-        f", {count} {what}"
-        for count, what in (
-            (health.skipped, "damaged"),
-            (health.frozen, "frozen"),
-            (health.resized, "changes of size"),
-            (health.reopened, "times lost and back"),
-        )
-        if count
-    )
-    table.add_row(
-        "frames",
-        f"{summary.classified} classified, {summary.dropped} dropped of {summary.captured}{damaged} "
-        f"in {summary.seconds:.1f} s, {summary.fps:.1f} fps",
-    )
-    table.add_row("frame age", _milliseconds(summary.age_ms))
-    for name, stage in (
-        ("preprocess", summary.preprocess_ms),
-        ("inference", summary.inference_ms),
-        ("postprocess", summary.postprocess_ms),
-    ):
-        table.add_row(name, _milliseconds(stage))
-    if summary.accuracy is not None:
-        table.add_row("accuracy", f"{summary.accuracy:.1%} ({summary.correct} of {summary.judged})")
-    if summary.rejected:
-        accepted = summary.accuracy_accepted
-        of_them = "" if accepted is None else f"; accuracy of the others {accepted:.1%}"
-        table.add_row("unknown", f"{summary.rejected} of {summary.classified}{of_them}")
-    if summary.decisions is not None:
-        table.add_row("decisions", f"{summary.decisions} changes")
-    most = list(summary.labels.items())[:5]
-    more = f", and {len(summary.labels) - 5} more" if len(summary.labels) > 5 else ""
-    table.add_row("answers", ", ".join(f"{label} {count}" for label, count in most) + more)
-    for sink in summary.sinks:
-        if sink.name not in ("status", "events"):
-            lost = f", {sink.dropped} dropped" if sink.dropped else ""
-            table.add_row(sink.name, f"{sink.written} written{lost}")
-    Console(stderr=True, highlight=False).print(table)
-
-
-def _milliseconds(values: Percentiles | None) -> str:
-    if values is None:
-        return "-"
-    return f"p50 {values.p50:.2f} ms, p90 {values.p90:.2f}, p99 {values.p99:.2f}"
