@@ -21,7 +21,7 @@ from onsight_benchmarks.parity.recording import build_record
 from onsight_benchmarks.parity.timing import measure_times
 from onsight_benchmarks.record_file import check_writable
 from onsight_benchmarks.runs import read_run
-from onsight_benchmarks.tables import variants_markdown
+from onsight_benchmarks.tables.variants import variants_markdown
 from onsight_edge.errors import OnsightError, UsageError
 
 Progress = Callable[[str, int, int], None]

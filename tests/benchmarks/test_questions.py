@@ -17,7 +17,7 @@ from onsight_benchmarks.child import run_child
 from onsight_benchmarks.down_scaling import FLOOR
 from onsight_benchmarks.record_file import save_json
 from onsight_benchmarks.report import Target
-from onsight_benchmarks.tables import markdown
+from onsight_benchmarks.tables.page import markdown
 from onsight_edge.errors import BenchmarkError, OnsightError, UsageError
 
 

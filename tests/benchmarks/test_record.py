@@ -11,7 +11,7 @@ import pytest
 
 from onsight_benchmarks.provenance import provenance
 from onsight_benchmarks.record import Record
-from onsight_benchmarks.tables import markdown
+from onsight_benchmarks.tables.page import markdown
 from onsight_edge.errors import BenchmarkError, OnsightError
 
 

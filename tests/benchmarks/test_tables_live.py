@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onsight_benchmarks.tables_live import sentinel, unknowns
+from onsight_benchmarks.tables.live import sentinel, unknowns
 
 
 def test_a_row_a_kind_of_pictures_and_a_column_a_change() -> None:

@@ -20,7 +20,8 @@ from onsight_benchmarks.parity.recording import GOAL_POINTS, build_record
 from onsight_benchmarks.parity.timing import Times, measure_times
 from onsight_benchmarks.picture import Picture
 from onsight_benchmarks.stats import summarise
-from onsight_benchmarks.tables import markdown, page, variants_markdown
+from onsight_benchmarks.tables.page import markdown, page
+from onsight_benchmarks.tables.variants import variants_markdown
 from onsight_benchmarks.variants import check_targets
 from onsight_edge.bundle import Bundle, write_manifest
 from onsight_edge.classifier import Classifier

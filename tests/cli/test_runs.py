@@ -13,7 +13,6 @@ import pytest
 
 from onsight.main import main
 from onsight_benchmarks.accuracy_record import AccuracyRecord
-from onsight_benchmarks.tables import page
 from onsight_edge.errors import BenchmarkError
 
 ROOT = Path(__file__).parents[2]
@@ -163,12 +162,6 @@ def test_two_runs_of_one_record_are_refused(here: Path, tmp_path: Path, capsys: 
     assert call("runs/longer", str(again), "--record", str(tmp_path / "records")) == 2
     assert "would both be recorded" in capsys.readouterr().err
     assert not (tmp_path / "records").exists()
-
-
-def test_the_committed_page_is_what_the_command_writes() -> None:
-    assert page(RESULTS) == (RESULTS / "README.md").read_text(encoding="utf-8"), (
-        "run: python -m onsight_benchmarks.tables benchmarks/results --write"
-    )
 
 
 def _more(value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from onsight_benchmarks import raw_input
 from onsight_benchmarks.record_file import save_json
-from onsight_benchmarks.tables import markdown
+from onsight_benchmarks.tables.page import markdown
 from onsight_edge.errors import BenchmarkError, UsageError
 from onsight_export.inspect.child import read_facts
 

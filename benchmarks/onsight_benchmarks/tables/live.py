@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+
+from onsight_benchmarks.tables.table import Table, percent
 
 
 def sentinel(results: dict[str, Any]) -> list[str]:
@@ -29,9 +30,9 @@ def unknowns(results: dict[str, Any]) -> list[str]:
     ]
     for name, one in results.items():
         for way, found in one["scores"].items():
-            accepted = " | ".join(_percent(found["false_accepts"][kind]) for kind in kinds)
+            accepted = " | ".join(percent(found["false_accepts"][kind]) for kind in kinds)
             right = found["accuracy_accepted"]
-            cells = f"{_percent(found['false_rejects'])} | {'-' if right is None else _percent(right)} | {accepted}"
+            cells = f"{percent(found['false_rejects'])} | {'-' if right is None else percent(right)} | {accepted}"
             lines.append(f"| {name} | {way} | {cells} |")
     return lines
 
@@ -46,7 +47,7 @@ def preprocess(results: dict[str, Any]) -> list[str]:
         cells = ["-", "-"] if cost is None else [f"{cost['us']['p50']:.0f}", f"{cost['of_invoke']['median']:.3f}x"]
         for one in changes:
             found = one["ways"].get(way)
-            cells.append("-" if found is None else " / ".join(_percent(v) for v in found["agreement"].values()))
+            cells.append("-" if found is None else " / ".join(percent(v) for v in found["agreement"].values()))
         lines.append(f"| {way} | {' | '.join(cells)} |")
     return [*lines, "", f"Labels by {' / '.join(next(iter(changes[0]['ways'].values()))['agreement'])}."]
 
@@ -68,18 +69,14 @@ def live_loop(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-DETAILS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "sentinel": sentinel,
-    "unknowns": unknowns,
-    "preprocess": preprocess,
-    "live_loop": live_loop,
+TABLES = {
+    "sentinel": Table(details=sentinel),
+    "unknowns": Table(details=unknowns),
+    "preprocess": Table(details=preprocess),
+    "live_loop": Table(details=live_loop),
 }
 
 
 def _warned(rate: dict[str, Any]) -> str:
     after = "" if rate["after_s"] is None else f", {rate['after_s']:g} s"
     return f"{100 * rate['warned']:.1f} %{after}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
