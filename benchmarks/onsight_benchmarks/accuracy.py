@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight_benchmarks.accuracy_intervals import paired_difference
 from onsight_benchmarks.accuracy_record import (
     AccuracyRecord,
     FloatAnswer,
@@ -19,11 +20,10 @@ from onsight_benchmarks.accuracy_record import (
     publishable,
     record_name,
 )
-from onsight_benchmarks.compare_int8 import Progress, int8_bundle, known_macs
-from onsight_benchmarks.compare_intervals import paired_difference
 from onsight_benchmarks.provenance import now_utc, provenance
 from onsight_benchmarks.record_file import check_writable
 from onsight_benchmarks.runs import RunFacts, read_run, unfinished
+from onsight_benchmarks.runs_int8 import Progress, int8_bundle, known_macs
 from onsight_edge.bundle import Bundle
 from onsight_edge.classifier import Classifier
 from onsight_edge.device import describe_device

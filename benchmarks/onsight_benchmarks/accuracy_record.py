@@ -94,7 +94,7 @@ class Int8Answer:
         correct, accuracy, interval: on the test pictures; Wilson's 95 %.
         only_float, only_int8: pictures that Keras got right and this file wrong, and the other way round.
         drop_points: float minus int8 accuracy in percentage points; drop_interval_points: its 95 % interval from the
-            pairs (see onsight_benchmarks.compare_intervals).
+            pairs (see onsight_benchmarks.accuracy_intervals).
         agreement: share of pictures on which both name the same class.
     """
 

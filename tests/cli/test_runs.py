@@ -210,8 +210,8 @@ def test_the_tables_cost_no_number(here: Path, width: int) -> None:
 
     from rich.console import Console
 
-    from onsight.comparison import comparison_tables
-    from onsight_benchmarks.compare import compare_runs
+    from onsight.runs_screen import comparison_tables
+    from onsight_benchmarks.runs_comparison import compare_runs
 
     (ranking,) = compare_runs([here / "runs" / "longer", here / "runs" / "brief"], measure=False).rankings
     console = Console(width=width, record=True, file=io.StringIO())

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onsight.comparison import WIDE, comparison_tables
 from onsight.main import print_json
 from onsight.options import SEED, json_option
 from onsight.outputs import check_outputs
+from onsight.runs_screen import WIDE, comparison_tables
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from onsight_benchmarks.compare import Comparison, Progress
     from onsight_benchmarks.runs import LeftOut
+    from onsight_benchmarks.runs_comparison import Comparison, Progress
 
 _ROOT = Path("runs")
 
@@ -90,17 +90,17 @@ def show_comparison(
         folders: of the runs.
         as_json: print one JSON document on stdout in place of the table.
         plot: a .png or .svg file to draw.
-        measure, iterations, seed, left_out: see `onsight_benchmarks.compare.compare_runs`.
+        measure, iterations, seed, left_out: see `onsight_benchmarks.runs_comparison.compare_runs`.
         record: a folder to write accuracy records into.
 
     Raises:
         as `compare_runs` and `draw_comparison`.
     """
     from onsight_benchmarks.accuracy import check_records, record_accuracy
-    from onsight_benchmarks.compare import compare_runs
-    from onsight_benchmarks.compare_json import comparison_json
-    from onsight_benchmarks.compare_plot import check_plot, draw_comparison
     from onsight_benchmarks.record_file import check_writable
+    from onsight_benchmarks.runs_comparison import compare_runs
+    from onsight_benchmarks.runs_json import comparison_json
+    from onsight_benchmarks.runs_plot import check_plot, draw_comparison
 
     if plot is not None:
         check_plot(plot)
@@ -127,8 +127,8 @@ def show_comparison(
 
 def _fetch_data(folders: Sequence[Path]) -> None:
     """Fetch the public sets that the runs' int8 files are made and checked with, where one must still be made."""
-    from onsight_benchmarks.compare_int8 import VARIANT, kept_folder
     from onsight_benchmarks.runs import read_run, unfinished
+    from onsight_benchmarks.runs_int8 import VARIANT, kept_folder
     from onsight_edge.datasets import NAMED, cached_path
 
     for folder in folders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onsight_benchmarks.compare_intervals import difference
+from onsight_benchmarks.accuracy_intervals import difference
 
 
 @dataclass(frozen=True, slots=True)

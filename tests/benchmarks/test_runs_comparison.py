@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onsight_benchmarks.accuracy_intervals import difference, paired_difference
 from onsight_benchmarks.accuracy_record import publishable, record_name
-from onsight_benchmarks.compare import compare_runs
-from onsight_benchmarks.compare_advice import Judged, advise, pareto
-from onsight_benchmarks.compare_intervals import difference, paired_difference
-from onsight_benchmarks.compare_labels import Box, leader, place_labels
-from onsight_benchmarks.compare_plot import draw_comparison, short
+from onsight_benchmarks.plot_labels import Box, leader, place_labels
 from onsight_benchmarks.runs import PARTIAL, find_runs, group_runs, read_run, same_test
+from onsight_benchmarks.runs_advice import Judged, advise, pareto
+from onsight_benchmarks.runs_comparison import compare_runs
+from onsight_benchmarks.runs_plot import draw_comparison, short
 from onsight_edge.errors import DataError, ModelError, UsageError
 
 Make = Callable[..., Path]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from onsight_benchmarks.compare import ComparedRun, Ranking
+    from onsight_benchmarks.runs_comparison import ComparedRun, Ranking
 
 WIDE = 132  # columns that one table of everything needs
 
@@ -64,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def _short(count: int | None) -> str:
-    from onsight_benchmarks.compare_plot import short
+    from onsight_benchmarks.runs_plot import short
 
     return "-" if count is None else short(count)
 

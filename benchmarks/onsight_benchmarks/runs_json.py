@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from onsight_benchmarks.compare import ComparedRun, Comparison, Ranking
+from onsight_benchmarks.runs_comparison import ComparedRun, Comparison, Ranking
 from onsight_edge.metrics import wilson
 
 SCHEMA = 1

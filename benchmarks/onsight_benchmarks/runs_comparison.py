@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onsight_benchmarks.compare_advice import Judged, advise, pareto
-from onsight_benchmarks.compare_int8 import Int8, Latencies, known_macs, measure_latencies, open_int8
 from onsight_benchmarks.latency import ITERATIONS
 from onsight_benchmarks.runs import LeftOut, RunFacts, group_runs, read_run, unfinished
+from onsight_benchmarks.runs_advice import Judged, advise, pareto
+from onsight_benchmarks.runs_int8 import Int8, Latencies, known_macs, measure_latencies, open_int8
 from onsight_benchmarks.stats import Summary
 from onsight_edge.device import DeviceInfo, describe_device
 from onsight_edge.errors import ModelError, OnsightError, UsageError

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onsight_benchmarks.compare import ComparedRun, Comparison, Ranking
-from onsight_benchmarks.compare_advice import pareto
-from onsight_benchmarks.compare_labels import Box, leader, place_labels
+from onsight_benchmarks.plot_labels import Box, leader, place_labels
+from onsight_benchmarks.runs_advice import pareto
+from onsight_benchmarks.runs_comparison import ComparedRun, Comparison, Ranking
 from onsight_edge.errors import UsageError
 from onsight_edge.files import atomic_path
 from onsight_edge.metrics import wilson
