@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -12,12 +12,8 @@ from onsight.options import FiniteRange, gathered
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
-    from onsight_edge.decide import Decider
-    from onsight_edge.sentinel import Sentinel
+    from onsight_edge.judge import Judge
 
-SMOOTH_S = 0.25
-AGREE = 3
-HYSTERESIS = 0.1
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
@@ -51,33 +47,18 @@ def deciding_options(command: _F) -> _F:
     )
 
 
-def make_decider(classifier: Classifier, wanted: Deciding, *, continuous: bool) -> Decider | None:
-    """A decider as the flags want it, else the usual one for frames that follow each other, else none.
+def make_judge(classifier: Classifier, wanted: Deciding, *, continuous: bool) -> Judge:
+    """What judges frames as the flags want it: with the usual decider for frames that follow each other.
 
     Args:
-        classifier: whose answers it will see.
+        classifier: open, with the threshold that holds.
         wanted: what the flags say.
-        continuous: whether the frames follow each other in time.
+        continuous: whether the frames follow each other in time; else nothing is decided unless a flag asks for it.
     """
-    smooth, agree, hysteresis = wanted.smooth, wanted.agree, wanted.hysteresis
-    if (smooth, agree, hysteresis) == (None, None, None) and not continuous:
-        return None
-    from onsight_edge.decide import Decider
+    from onsight_edge import judge
+    from onsight_edge.decide import SMOOTH_S
 
-    spec = classifier.spec
-    return Decider(
-        spec.classes,
-        smooth_s=SMOOTH_S if smooth is None else smooth,
-        agree=AGREE if agree is None else agree,
-        hysteresis=HYSTERESIS if hysteresis is None else hysteresis,
-        threshold=spec.threshold,
-    )
-
-
-def make_sentinel(classifier: Classifier, wanted: Deciding) -> Sentinel | None:
-    """A sentinel for a model that knows what its training pictures were like."""
-    if wanted.no_sentinel or classifier.spec.input_statistics is None:
-        return None
-    from onsight_edge.sentinel import Sentinel
-
-    return Sentinel(classifier, classifier.spec.input_statistics)
+    settings = judge.Settings(classifier.spec.threshold, wanted.smooth, wanted.agree, wanted.hysteresis)
+    if continuous and not settings.decides:
+        settings = replace(settings, smooth=SMOOTH_S)
+    return judge.make_judge(classifier, settings, sentinel=not wanted.no_sentinel)

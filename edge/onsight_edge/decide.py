@@ -18,11 +18,16 @@ from onsight_edge.frame import UNKNOWN, Decision, Prediction
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SMOOTH_S, AGREE, HYSTERESIS = 0.25, 3, 0.1  # what a run decides by, where nobody says otherwise
 _UNKNOWN = -1
 
 
 class Decider:
-    """Decides what is seen, one prediction after the other. Begins with `unknown`."""
+    """Decides what is seen, one prediction after the other. Begins with `unknown`.
+
+    Attributes:
+        classes, smooth_s, agree, hysteresis, threshold: as given; not to be changed.
+    """
 
     def __init__(
         self, classes: tuple[str, ...], *, smooth_s: float, agree: int, hysteresis: float, threshold: float
@@ -47,8 +52,9 @@ class Decider:
             raise UsageError(f"at least 1 result must agree, not {agree}")
         if not (0 <= hysteresis <= 1 and 0 <= threshold <= 1):
             raise UsageError(f"hysteresis and threshold are 0..1, not {hysteresis} and {threshold}")
-        self._classes = classes
-        self._smooth_ns, self._agree, self._hysteresis, self._threshold = smooth_s * 1e9, agree, hysteresis, threshold
+        self.classes, self.smooth_s, self.agree = classes, smooth_s, agree
+        self.hysteresis, self.threshold = hysteresis, threshold
+        self._smooth_ns = smooth_s * 1e9
         self._leave = max(threshold - hysteresis, threshold / 2)
         self._smoothed: NDArray[np.float32] | None = None
         self._at_ns = self._since_ns = 0
@@ -71,11 +77,22 @@ class Decider:
         else:
             self._streak = self._streak + 1 if proposed == self._candidate else 1
             self._candidate = proposed
-            if self._streak >= self._agree:
+            if self._streak >= self.agree:
                 self._present, self._since_ns, self._streak, changed = proposed, captured_ns, 0, True
         if self._present == _UNKNOWN:
             return Decision(UNKNOWN, float(smoothed[best]), self._since_ns, changed)
-        return Decision(self._classes[self._present], float(smoothed[self._present]), self._since_ns, changed)
+        return Decision(self.classes[self._present], float(smoothed[self._present]), self._since_ns, changed)
+
+    def resume(self, before: Decider) -> None:
+        """Go on from where another one stands, so that turning a setting makes nobody's decision blink.
+
+        Args:
+            before: will not be used any more. One that tells other classes apart has nothing to hand on.
+        """
+        if before.classes != self.classes:
+            return
+        self._smoothed, self._at_ns, self._since_ns = before._smoothed, before._at_ns, before._since_ns
+        self._present, self._candidate, self._streak = before._present, before._candidate, before._streak
 
     def _smooth(self, scores: NDArray[np.float32], captured_ns: int) -> NDArray[np.float32]:
         smoothed, passed = self._smoothed, captured_ns - self._at_ns
@@ -91,7 +108,7 @@ class Decider:
     def _propose(self, smoothed: NDArray[np.float32], best: int) -> int:
         present = self._present
         if present == _UNKNOWN:
-            return best if smoothed[best] >= self._threshold else _UNKNOWN
-        if best != present and smoothed[best] - smoothed[present] >= self._hysteresis:
-            return best if smoothed[best] >= self._threshold else _UNKNOWN
+            return best if smoothed[best] >= self.threshold else _UNKNOWN
+        if best != present and smoothed[best] - smoothed[present] >= self.hysteresis:
+            return best if smoothed[best] >= self.threshold else _UNKNOWN
         return _UNKNOWN if smoothed[present] < self._leave else present

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
-SOURCE_LOST, SOURCE_BACK = "source-lost", "source-back"  # kinds of a Notice
+SOURCE_LOST, SOURCE_BACK, MODEL_CHANGED = "source-lost", "source-back", "model-changed"  # kinds of a Notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)

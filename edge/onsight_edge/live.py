@@ -10,6 +10,7 @@ however slow a sink is and however long the run.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_edge.errors import UsageError
-from onsight_edge.frame import Decision, Frame, Notice, Prediction, Result, Timings
+from onsight_edge.control import Control
+from onsight_edge.errors import DataError, UsageError
+from onsight_edge.frame import MODEL_CHANGED, Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.latest import LatestFrame
 from onsight_edge.sinks.sink import RunInfo, Sink
 from onsight_edge.sinks.worker import RunEnd, SinkSummary, SinkWorker
@@ -86,6 +88,7 @@ def run_live(
     on_start: Callable[[RunInfo], None] | None = None,
     decider: Decides | None = None,
     sentinel: Looks | None = None,
+    control: Control | None = None,
 ) -> LiveSummary:
     """Classify what `source` delivers until it ends, and hand the results to `sinks`.
 
@@ -105,6 +108,8 @@ def run_live(
         on_start: called once, with everything open and the source about to start.
         decider: makes the decision that results carry.
         sentinel: watches the pictures; what it says, and what the source says of itself, goes to the sinks.
+        control: begins with the same classifier, decider and sentinel; other threads change them through it while the
+            run goes on. Closed at the end.
 
     Raises:
         SinkError: a sink cannot be opened. One that fails later is switched off; the summary names it.
@@ -155,6 +160,12 @@ def run_live(
         end.deadline = float("inf") if seconds is None else time.monotonic() + seconds
         while end.since is None:
             frame = slot.get(min(_TICK_S, max(0.0, end.deadline - time.monotonic())))
+            if control is not None and control.pending is not None:
+                judge, replaced = control.take()
+                classifier, decider, sentinel = judge.classifier, judge.decider, judge.sentinel
+                if replaced:
+                    frame = _for_another_model(source, classifier, frame)
+                    tell(Notice(MODEL_CHANGED, f"{classifier.spec.name} answers from now on", time.monotonic_ns()))
             if frame is None:
                 if slot.ended:
                     source_ended = True
@@ -186,6 +197,8 @@ def run_live(
             in_a_hurry = True
             raise
         finally:
+            if control is not None:
+                control.close()
             ended = _close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
     if reader.error is not None and source_ended:  # what it met after the last frame that was asked for is nobody's
         raise reader.error
@@ -222,6 +235,16 @@ class _Reader:
             self.error = error
         finally:
             self._slot.close()
+
+
+def _for_another_model(source: Source, classifier: TimedClassifier, frame: Frame | None) -> Frame | None:
+    """Let the source reduce its JPEGs as this model needs them; the frame at hand was decoded for the one before."""
+    if isinstance(source, Reducible):
+        source.reduction = classifier.reduction
+    if frame is not None and frame.full is not None:
+        with contextlib.suppress(DataError):
+            return dataclasses.replace(frame, image_bgr=frame.picture(), full=None)
+    return frame
 
 
 def _moment_ns(frame: Frame, source: Source) -> int:

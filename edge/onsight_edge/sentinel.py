@@ -94,6 +94,10 @@ class Sentinel:
         self._holds = {kind: _Hold() for kind in (BLACK, DARK, OVEREXPOSED, UNLIKE)}
         self._swap = _Swap(statistics.swap_weight if len(statistics.mean) == 8 else 0.0)
 
+    def watch(self, classifier: Sees) -> None:
+        """Look at another classifier from now on, which is fed the same pictures for the same model."""
+        self._classifier = classifier
+
     def look(self, frame: Frame, prediction: Prediction, now_ns: int) -> tuple[Notice, ...]:
         """What began to be wrong, or is over, as of this picture; mostly nothing.
 

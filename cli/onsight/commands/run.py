@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onsight.deciding import Deciding, deciding_options, make_decider, make_sentinel
+from onsight.deciding import Deciding, deciding_options, make_judge
 from onsight.main import print_json
 from onsight.options import (
     FiniteRange,
@@ -122,18 +122,19 @@ def command(
             wanted = Looking(roi, rotate, flip).applied(opened.spec, source.size_wh)
             if threshold is not None:
                 wanted = replace(wanted, threshold=threshold)
-            judge = opened if wanted is opened.spec else opened.with_spec(wanted)
+            classifier = opened if wanted is opened.spec else opened.with_spec(wanted)
+            judge = make_judge(classifier, deciding, continuous=is_continuous(uri))
             summary = run_live(
                 source,
-                judge,
+                judge.classifier,
                 sinks,
                 policy=policy,
                 seconds=seconds,
                 frames=frames,
                 stop=stop,
                 on_start=None if outputs.quiet else say_start,
-                decider=make_decider(judge, deciding, continuous=is_continuous(uri)),
-                sentinel=make_sentinel(judge, deciding),
+                decider=judge.decider,
+                sentinel=judge.sentinel,
             )
     if as_json:
         print_json(summary.to_json())

@@ -47,5 +47,5 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free the runtime's memory; nothing may be called afterwards."""
+        """Free the runtime's memory; nothing but `close` may be called afterwards."""
         ...
