@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ class DeviceInfo:
         governor: what decides cpu0's clock, such as `ondemand` or `performance`.
         max_mhz: cpu0's highest clock in MHz.
         numpy, opencv: versions of the two packages that the frame path uses.
+        cores_max_mhz: the highest clock of every core in MHz, in their order: more than one value on big.LITTLE. None
+            where the kernel does not say.
+        power_mode: a Jetson's nvpmodel mode, such as `MAXN` or `15W`.
     """
 
     model: str | None
@@ -62,6 +66,8 @@ class DeviceInfo:
     max_mhz: int | None
     numpy: str | None
     opencv: str | None
+    cores_max_mhz: tuple[int, ...] | None = None
+    power_mode: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -106,6 +112,8 @@ def describe_device(root: Path = _ROOT) -> DeviceInfo:
         max_mhz=_max_mhz(root),
         numpy=_numpy_version(),
         opencv=_opencv_version(),
+        cores_max_mhz=_cores_max_mhz(root),
+        power_mode=power_mode(root),
     )
 
 
@@ -124,31 +132,61 @@ def temperature_c(root: Path = _ROOT) -> float | None:
 
     Of several zones the one named after the processor or the whole chip counts, else the hottest.
     """
-    readings: list[tuple[str, float]] = []
-    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
+    return processor_c(thermal_zones(root))
+
+
+def thermal_zones(root: Path = _ROOT) -> tuple[tuple[str, float], ...]:
+    """Every thermal zone that can be read, in the kernel's order: its name and degrees Celsius."""
+    readings = []
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"), key=lambda one: (len(one.name), one.name)):
         millidegrees = read_text(zone, "temp")  # a Jetson has zones that refuse to be read
         if millidegrees is not None and re.fullmatch(r"-?\d+", millidegrees):
-            readings.append(((read_text(zone, "type") or "").lower(), int(millidegrees) / 1000))
+            readings.append((read_text(zone, "type") or zone.name, int(millidegrees) / 1000))
+    return tuple(readings)
+
+
+def processor_c(zones: Sequence[tuple[str, float]]) -> float | None:
+    """The processor's temperature among those of all zones; see `temperature_c`."""
     for word in ("cpu", "x86_pkg", "soc"):
-        chosen = [celsius for name, celsius in readings if word in name]
+        chosen = [celsius for name, celsius in zones if word in name.lower()]
         if chosen:
             return max(chosen)
-    return max((celsius for _, celsius in readings), default=None)
+    return max((celsius for _, celsius in zones), default=None)
 
 
-def throttled() -> ThrottleState | None:
+def throttled(root: Path = _ROOT) -> ThrottleState | None:
     """What the firmware says of throttling, or None where there is no `vcgencmd` (all but Raspberry Pis)."""
-    command = shutil.which("vcgencmd")
+    found = re.fullmatch(r"throttled=0x([0-9a-fA-F]+)", (vcgencmd("get_throttled", root=root) or "").strip())
+    return None if found is None else throttle_state(int(found[1], 16))
+
+
+def vcgencmd(*words: str, root: Path = _ROOT) -> str | None:
+    """What a Raspberry Pi's firmware answers to such a question, or None where it cannot be asked.
+
+    Args:
+        words: command and arguments, see https://www.raspberrypi.com/documentation/computers/os.html#vcgencmd
+        root: another than `/` has its own `usr/bin/vcgencmd`, or none.
+    """
+    command = shutil.which("vcgencmd") if root == _ROOT else shutil.which("vcgencmd", path=str(root / "usr/bin"))
     if command is None:
         return None
     try:
-        answer = subprocess.run(
-            [command, "get_throttled"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout
+        return subprocess.run([command, *words], capture_output=True, text=True, timeout=5, check=True).stdout
     except (OSError, subprocess.SubprocessError):  # no access to /dev/vcio
         return None
-    found = re.fullmatch(r"throttled=0x([0-9a-fA-F]+)", answer.strip())
-    return None if found is None else throttle_state(int(found[1], 16))
+
+
+def power_mode(root: Path = _ROOT) -> str | None:
+    """A Jetson's nvpmodel mode by name, or None where there is none.
+
+    nvpmodel keeps the number of the mode in its status file and the names in its configuration: both can be read
+    without being root, which `nvpmodel -q` cannot on every release.
+    """
+    number = re.search(r"pmode:(\d+)", read_text(root, "var/lib/nvpmodel/status") or "")
+    if number is None:
+        return None
+    models = re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", read_text(root, "etc/nvpmodel.conf") or "")
+    return next((name for key, name in models if int(key) == int(number[1])), None)
 
 
 def throttle_state(raw: int) -> ThrottleState:
@@ -196,9 +234,16 @@ def _os_name(root: Path) -> str | None:
     return found[1] if found else None
 
 
-def _max_mhz(root: Path) -> int | None:
-    khz = read_text(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
+def _max_mhz(root: Path, core: str = "cpu0") -> int | None:
+    khz = read_text(root, f"sys/devices/system/cpu/{core}/cpufreq/cpuinfo_max_freq")
     return int(khz) // 1000 if khz is not None and khz.isdigit() else None
+
+
+def _cores_max_mhz(root: Path) -> tuple[int, ...] | None:
+    cores = [one.name for one in (root / "sys/devices/system/cpu").glob("cpu[0-9]*")]
+    clocks = [_max_mhz(root, core) for core in sorted(cores, key=lambda name: (len(name), name))]
+    known = tuple(mhz for mhz in clocks if mhz is not None)
+    return known if known and len(known) == len(clocks) else None
 
 
 def _opencv_version() -> str | None:
