@@ -9,11 +9,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
 	$(BIN)/onsight demo
 
-test: setup            ## the fast tests
-	$(BIN)/python -m pytest
+# a file's tests stay in one process, so that what they share is made once
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
+test: setup            ## the fast tests, on all cores
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-all: setup        ## every test, the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ""
 
 test-arm64: setup      ## the wheel with its real dependencies on arm64 (qemu): as Raspberry Pi 4 and 5; needs root and apt
 	$(BIN)/python tools/arm64/check.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,20 +165,24 @@ def test_ctrl_c_while_the_end_is_written(
 def test_a_loss_that_becomes_no_number_leaves_the_best_weights(
     shades: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One step an epoch: the first has a learning rate of 0, the second one that no weight survives."""
+    """One step an epoch: the first has a learning rate of 0, the second one that no weight survives.
+
+    Whether their loss then overflows at once or one epoch later depends on the order in which threads add numbers up.
+    """
     pytest.importorskip("tensorflow")
     explode = ("--recipe", "standard", "--lr", "1e30", "--epochs", "10", "--batch", "1000", "--out", "run")
     assert call("train", str(shades), *explode) == 1
     shown = capsys.readouterr()
     lines = [line for line in shown.err.splitlines() if line.startswith("onsight: ")]
-    assert (
-        len(lines) == 1 and "the loss became nan in epoch 2; try a lower --lr than 1e+30 or --clip-norm 1" in lines[0]
-    )
+    assert len(lines) == 1
+    found = re.search(r"the loss became nan in epoch ([23]); try a lower --lr than 1e\+30 or --clip-norm 1", lines[0])
+    assert found
     assert "the weights of epoch 1 are kept in run" in lines[0]
     assert names("run") == FILES and not Path("run.partial").exists()
     metrics = json.loads(Path("run/metrics.json").read_text())
+    done = int(found[1]) - 1
     assert metrics["epochs"] == {
-        "planned": 10, "done": 1, "kept": 1, "stopped_early": False, "interrupted": False, "diverged": "nan",
+        "planned": 10, "done": done, "kept": 1, "stopped_early": False, "interrupted": False, "diverged": "nan",
     }  # fmt: skip
     assert 0 < metrics["test"]["loss"] < 100
 
