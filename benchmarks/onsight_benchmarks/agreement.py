@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.child import run_child
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
 from onsight_benchmarks.legacy_env import legacy_python
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle
 from onsight_edge.datasets import load_dataset

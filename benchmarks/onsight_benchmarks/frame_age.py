@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge.classifier import Classifier

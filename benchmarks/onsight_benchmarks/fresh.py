@@ -8,17 +8,25 @@ first classification after it. The resident memory is read after some more.
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onsight_benchmarks.child import run_child
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import BenchmarkError, OnsightError
+
+if TYPE_CHECKING:  # the child, whose start is measured, needs none of it
+    from onsight_benchmarks.plan import Combination
 
 _MORE = 20  # classifications before the memory is read: buffers that are made on first use are made by then
 
@@ -58,6 +66,42 @@ def measure_fresh(
         return FreshStart(**json.loads(text))
     except (ValueError, TypeError) as error:
         raise BenchmarkError(f"a fresh process answered no figures but {text[:80]!r}") from error
+
+
+def fresh_starts(
+    combinations: Sequence[Combination],
+    frame: NDArray[np.uint8],
+    fresh: int,
+    rng: random.Random,
+    tell: Callable[[str, float], None],
+) -> list[list[FreshStart]]:
+    """Start `fresh` processes for each combination, in an order that is drawn anew each time.
+
+    Args:
+        combinations: what to open.
+        frame: (H, W, 3) uint8 BGR.
+        fresh: processes of each; 0 for none.
+        rng: draws the order.
+        tell: told how far it is.
+
+    Raises:
+        BenchmarkError: a process failed, or the frame cannot be written for it.
+    """
+    starts: list[list[FreshStart]] = [[] for _ in combinations]
+    jobs = [index for _ in range(fresh) for index in rng.sample(range(len(combinations)), len(combinations))]
+    if not jobs:
+        return starts
+    with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
+        file = Path(folder).resolve() / "frame.npy"
+        try:
+            np.save(file, frame)
+        except OSError as error:
+            raise BenchmarkError(f"cannot write the frame to {file}: {error.strerror or error}") from error
+        for done, index in enumerate(jobs):
+            tell("fresh processes", done / len(jobs))
+            one = combinations[index]
+            starts[index].append(measure_fresh(one.model, one.variant, one.backend, one.threads, file, one.spec))
+    return starts
 
 
 def resident_mib(status: Path = Path("/proc/self/status")) -> tuple[float | None, float | None]:

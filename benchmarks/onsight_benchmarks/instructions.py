@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_edge.bundle import open_model

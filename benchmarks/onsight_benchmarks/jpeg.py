@@ -2,7 +2,7 @@
 
 OpenCV's decoder, the project's own way (JpegDecoder: header, wholeness, silence, decoding, at the reduction that the
 model allows and in full), a binding of libjpeg-turbo where simplejpeg is installed, and the model's bare invoke take
-turns in one process, as in onsight_benchmarks.latency; the ratios are medians of the ratios of the blocks' medians.
+turns in one process, as in onsight_benchmarks.rounds; the ratios are medians of the ratios of the blocks' medians.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import cv2
 import numpy as np
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import BLOCK, SETTLE_CALLS, SETTLE_MS, describe_model, measure_rounds, timed_call
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
+from onsight_benchmarks.rounds import BLOCK, SETTLE_CALLS, SETTLE_MS, measure_rounds, timed_call
 from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.bundle import open_model
 from onsight_edge.errors import UsageError

@@ -1,51 +1,46 @@
-"""Latency of variants x backends x threads, all in one process and in turns.
-
-Every combination is opened and warmed up first. Then they take turns: in each round every combination is measured for
-one short block, in an order that is drawn anew for each round. What disturbs the machine meanwhile hits all of them
-alike, and comparing two of them round by round cancels it. A few unmeasured calls before each block bring the
-combination's code and data back into the caches and let the threads of the one before fall asleep.
-"""
+"""Latency of variants x backends x threads, all in one process and in turns (onsight_benchmarks.rounds)."""
 
 from __future__ import annotations
 
 import os
 import random
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from itertools import count
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight_benchmarks.comparisons import compare_all
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.fresh import FreshStart, measure_fresh
-from onsight_benchmarks.measurement import STAGES, MeasuredBackend, MeasuredModel, Measurement
+from onsight_benchmarks.early_stopping import estimate, min_queries
+from onsight_benchmarks.fresh import FreshStart, fresh_starts
+from onsight_benchmarks.measurement import STAGES, MeasuredBackend, Measurement, Scenario
+from onsight_benchmarks.model_facts import describe_model, known_accuracy
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import ALL, Combination, open_all
 from onsight_benchmarks.provenance import now_utc, provenance
-from onsight_benchmarks.record import Comparison, Method, Record
-from onsight_benchmarks.stats import paired_ratio, summarise
-from onsight_edge.bundle import ModelFile
-from onsight_edge.classifier import Classifier
+from onsight_benchmarks.record import Method, Record
+from onsight_benchmarks.rounds import (
+    BLOCK,
+    ORDER,
+    SETTLE_CALLS,
+    SETTLE_MS,
+    WARMUP,
+    Block,
+    measure_rounds,
+    timed_stages,
+)
+from onsight_benchmarks.stats import percentile, summarise
 from onsight_edge.device import describe_device
-from onsight_edge.errors import BenchmarkError, UsageError
+from onsight_edge.errors import UsageError
 
 ITERATIONS = 300
-LEAST_ITERATIONS = 100  # below that the 99th percentile is the maximum
-BLOCK = 10
-SETTLE_CALLS = 2
-SETTLE_MS = 2.0
-WARMUP = 20
+LEAST_ITERATIONS = 101  # below that the 99th percentile is the maximum
 FRESH = 3
-_ORDER = "round robin of short blocks in one process, the order of each round drawn anew"
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and which share of it is done, 0..1."""
-Block = NDArray[np.int64]
-"""(calls, stages) nanoseconds, stages as in STAGES."""
 
 
 def bench(
@@ -93,7 +88,7 @@ def bench(
     combinations, skipped = open_all(model, variants=variants, backends=backends, threads=threads, spec=spec)
     try:
         rng = random.Random(seed)
-        starts = _fresh_starts(combinations, frame, fresh, rng, tell)
+        starts = fresh_starts(combinations, frame, fresh, rng, tell)
         for done, one in enumerate(combinations):
             tell("warming up", done / len(combinations))
             for _ in range(warmup):
@@ -120,7 +115,7 @@ def bench(
         taken=now_utc(),
         device=describe_device(),
         method=Method(
-            order=_ORDER,
+            order=ORDER,
             clock="time.perf_counter_ns",
             picture=picture,
             seed=seed,
@@ -133,111 +128,11 @@ def bench(
         ),
         conditions=conditions,
         measurements=measurements,
-        comparisons=tuple(_comparisons(measurements, rounds, seed)),
+        comparisons=tuple(compare_all(measurements, rounds, seed)),
         skipped=tuple(skipped),
         valid=not reasons,
         invalid_because=tuple(reasons),
     )
-
-
-def timed_stages(classifier: Classifier, frame: NDArray[np.uint8]) -> Callable[[int], Block]:
-    """A function that classifies the frame so many times and returns what each call's stages took."""
-
-    def measure(calls: int) -> Block:
-        block = np.empty((calls, len(STAGES)), np.int64)
-        for row in block:
-            started = time.perf_counter_ns()
-            _, timings = classifier.classify_timed(frame)
-            ended = time.perf_counter_ns()
-            row[0] = timings.preprocess_ns
-            row[1] = timings.inference_ns
-            row[2] = timings.postprocess_ns
-            row[3] = ended - started
-        return block
-
-    return measure
-
-
-def timed_call(call: Callable[[], object]) -> Callable[[int], Block]:
-    """A function that makes a call so many times and returns what each took, (calls, 1) nanoseconds."""
-
-    def measure(calls: int) -> Block:
-        block = np.empty((calls, 1), np.int64)
-        for row in block:
-            started = time.perf_counter_ns()
-            call()
-            row[0] = time.perf_counter_ns() - started
-        return block
-
-    return measure
-
-
-def measure_rounds(
-    subjects: Sequence[Callable[[int], Block]],
-    *,
-    iterations: int | None,
-    seconds: float | None = None,
-    rng: random.Random,
-    progress: Callable[[float], None] | None = None,
-) -> list[list[Block]]:
-    """Let subjects take turns until each has enough blocks.
-
-    Args:
-        subjects: each makes so many calls and returns what they took.
-        iterations: at least so many calls of each; None for no such limit.
-        seconds: at least so long, all together; None for no such limit.
-        rng: draws the order of every round.
-        progress: told the share that is done.
-
-    Returns:
-        For each subject its blocks, in the order of the rounds.
-    """
-    blocks: list[list[Block]] = [[] for _ in subjects]
-    order = list(range(len(subjects)))
-    started = time.monotonic()
-    for rounds in count(1):
-        rng.shuffle(order)
-        for index in order:
-            _settle(subjects[index])
-            blocks[index].append(subjects[index](BLOCK))
-        passed = time.monotonic() - started
-        shares = [1.0]
-        if iterations is not None:
-            shares.append(rounds * BLOCK / iterations)
-        if seconds is not None:
-            shares.append(passed / seconds)
-        if progress is not None:
-            progress(min(shares))
-        if min(shares) >= 1.0:
-            break
-    return blocks
-
-
-def _settle(subject: Callable[[int], Block]) -> None:
-    subject(SETTLE_CALLS)
-    until = time.perf_counter_ns() + int(SETTLE_MS * 1e6)
-    while time.perf_counter_ns() < until:
-        subject(1)
-
-
-def _fresh_starts(
-    combinations: Sequence[Combination], frame: NDArray[np.uint8], fresh: int, rng: random.Random, tell: Progress
-) -> list[list[FreshStart]]:
-    starts: list[list[FreshStart]] = [[] for _ in combinations]
-    jobs = [index for _ in range(fresh) for index in rng.sample(range(len(combinations)), len(combinations))]
-    if not jobs:
-        return starts
-    with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
-        file = Path(folder).resolve() / "frame.npy"
-        try:
-            np.save(file, frame)
-        except OSError as error:
-            raise BenchmarkError(f"cannot write the frame to {file}: {error.strerror or error}") from error
-        for done, index in enumerate(jobs):
-            tell("fresh processes", done / len(jobs))
-            one = combinations[index]
-            starts[index].append(measure_fresh(one.model, one.variant, one.backend, one.threads, file, one.spec))
-    return starts
 
 
 def _measurement(
@@ -269,49 +164,26 @@ def _measurement(
         valid=not reasons,
         invalid_because=tuple(reasons),
         values_us={s: tuple(np.round(taken[:, i] / 1e3, 1).tolist()) for i, s in enumerate(STAGES)} if values else None,
+        scenario=single_stream(taken[:, -1] / 1e6),
+        accuracy=known_accuracy(file),
     )
 
 
-def describe_model(file: ModelFile) -> MeasuredModel:
-    """How a record names a model file."""
-    return MeasuredModel(
-        name=file.spec.name,
-        variant=file.variant,
-        file=file.path.name,
-        bytes=len(file.data),
-        sha256=file.sha256,
-        spec_sha256=file.spec.sha256,
-        preprocess_sha256=file.spec.preprocess_sha256,
+def single_stream(took_ms: NDArray[np.float64]) -> Scenario:
+    """LoadGen's single stream: the next query when the last was answered; p90 is what counts."""
+    ordered = np.sort(took_ms)
+    early = estimate(ordered, 0.9)
+    return Scenario(
+        name="single-stream",
+        pictures_per_query=1,
+        queries=len(ordered),
+        metric="p90_ms",
+        value=round(percentile(ordered, 90), 6),
+        min_queries=min_queries(0.9),
+        early_stopping=None if early is None else round(early, 6),
     )
 
 
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(median(known), 4) if known else None
-
-
-def _comparisons(measurements: Sequence[Measurement], rounds: Sequence[Sequence[Block]], seed: int) -> list[Comparison]:
-    """LiteRT's int8 file, at each number of threads, against its float32 one and against ONNX Runtime's two."""
-    found: list[Comparison] = []
-    by_key = {(m.model.variant, m.backend.name, m.backend.threads): i for i, m in enumerate(measurements)}
-    for (variant, backend, threads), of in by_key.items():
-        if (variant, backend) != ("tflite-int8", "litert"):
-            continue
-        for other in (
-            ("tflite-float32", "litert"),
-            ("onnx-int8", "onnxruntime"),
-            ("onnx-float32", "onnxruntime"),
-            ("tflite-int8", "tflite-runtime"),
-        ):
-            to = by_key.get((*other, threads))
-            if to is None:
-                continue
-            for stage in ("inference", "end_to_end"):
-                column = STAGES.index(stage)
-                ratio = paired_ratio(
-                    [float(np.median(block[:, column])) for block in rounds[of]],
-                    [float(np.median(block[:, column])) for block in rounds[to]],
-                    seed,
-                )
-                found.append(Comparison(measurements[of].label, measurements[to].label, stage, ratio))
-    return found

@@ -25,7 +25,7 @@ import numpy as np
 
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.frame_age import Ages
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_benchmarks.stats import summarise
 from onsight_edge.classifier import Classifier

@@ -1,6 +1,6 @@
 """What `Classifier.classify` costs beside a bare script's resize + set_tensor + invoke + get_tensor.
 
-Both run in one process on the same 640x480 frame and take turns in short blocks (see onsight_benchmarks.latency); the
+Both run in one process on the same 640x480 frame and take turns in short blocks (see onsight_benchmarks.rounds); the
 ratio is the median of the ratios of the blocks' medians, with a bootstrap interval. The bare script resizes with
 OpenCV's default and leaves the colours in BGR order: it is as fast as a script can be, not as right. `bare_rgb` adds
 the colour conversion that a right answer needs.
@@ -18,17 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import (
-    BLOCK,
-    SETTLE_CALLS,
-    SETTLE_MS,
-    WARMUP,
-    describe_model,
-    measure_rounds,
-    timed_call,
-)
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
+from onsight_benchmarks.rounds import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_call
 from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.bundle import ModelFile, open_model
 from onsight_edge.classifier import Classifier

@@ -1,7 +1,7 @@
 """What bringing a 640x480 frame down to a network's input costs, and what it changes.
 
 Cost: every way (down_scaling.py) and the model's bare invoke take turns in one process, one OpenCV thread, as in
-onsight_benchmarks.latency; the ratios are medians of the ratios of the blocks' medians.
+onsight_benchmarks.rounds; the ratios are medians of the ratios of the blocks' medians.
 
 What it changes: the share of frames that get the label which they get when every pixel is averaged (`INTER_AREA`), by
 the int8 file and by the float32 file of the same bundle, and the mean absolute difference from that average. Frames
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.down_scaling import FLOOR, OURS, REFERENCE, ways
-from onsight_benchmarks.latency import BLOCK, SETTLE_CALLS, SETTLE_MS, describe_model, measure_rounds, timed_call
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.picture import FRAME_SIZE_WH, make_frame
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
+from onsight_benchmarks.rounds import BLOCK, SETTLE_CALLS, SETTLE_MS, measure_rounds, timed_call
 from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.bundle import ModelFile, open_model
 from onsight_edge.classifier import Classifier

@@ -3,7 +3,7 @@
 Each run's network is converted to TFLite int8 twice: as onsight exports it, with its Rescaling folded in and uint8
 pixels going in, and without the Rescaling, int8 going in and out, as if pixels came scaled already. Both have the same
 weights and the same calibration pictures. Their invokes take turns in short blocks in one process, single-threaded
-(see onsight_benchmarks.latency); the ratio is the median of the ratios of the blocks' medians, with a bootstrap
+(see onsight_benchmarks.rounds); the ratio is the median of the ratios of the blocks' medians, with a bootstrap
 interval.
 """
 
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_call
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
+from onsight_benchmarks.rounds import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_call
 from onsight_benchmarks.stats import Ratio, paired_ratio, summarise
 from onsight_edge.errors import BenchmarkError, MissingExtraError, UsageError
 from onsight_edge.files import sha256_bytes

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onsight_benchmarks.conditions import Conditions, Watch
-from onsight_benchmarks.latency import BLOCK, ITERATIONS, WARMUP, measure_rounds, timed_stages
+from onsight_benchmarks.latency import ITERATIONS
 from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import Picture, make_frame
+from onsight_benchmarks.rounds import BLOCK, WARMUP, measure_rounds, timed_stages
 from onsight_benchmarks.runs import RunFacts
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge import __version__
@@ -177,7 +178,7 @@ def measure_latencies(
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Latencies:
-    """Time the int8 files of several runs in turns, as `onsight bench` does (see onsight_benchmarks.latency).
+    """Time the int8 files of several runs in turns, as `onsight bench` does (see onsight_benchmarks.rounds).
 
     Args:
         bundles: at least one, each with a `tflite-int8` variant.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_benchmarks.stats import summarise
 from onsight_edge.bundle import open_model

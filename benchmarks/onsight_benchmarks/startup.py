@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_benchmarks.stats import paired_ratio, summarise

@@ -1,18 +1,20 @@
-"""Summaries of measured times. Percentiles are nearest-rank, so each is a value that was measured; nothing is
-clipped, trimmed or smoothed.
+"""Summaries of measured times, and ratios of times that were measured side by side.
+
+Percentiles are MLPerf LoadGen's, so each is a value that was measured; nothing is clipped, trimmed or smoothed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.errors import BenchmarkError
 
+LEVEL = 0.99  # of every interval of a ratio
 _RESAMPLES = 2000
 
 
@@ -24,7 +26,7 @@ class Summary:
         count: how many values.
         mean, stdev: of all of them; the sample's standard deviation, 0 for a single value.
         min, max: smallest and largest.
-        p50, p90, p95, p99: nearest-rank percentiles.
+        p50, p90, p95, p99: percentiles, see `percentile`.
     """
 
     count: int
@@ -44,7 +46,7 @@ class Ratio:
 
     Attributes:
         median: of the paired ratios, one a round.
-        low, high: 95 % bootstrap interval of that median.
+        low, high: 99 % bootstrap interval of that median (95 % in records without scenarios).
         rounds: how many pairs.
     """
 
@@ -58,20 +60,25 @@ class Ratio:
 
 
 def percentile(ordered: Sequence[float] | NDArray[np.floating], percent: float) -> float:
-    """The nearest-rank percentile: the smallest value that at least `percent` % of all values do not exceed.
+    """LoadGen's percentile: of n values in ascending order the one at index floor(n * percent / 100), counted from 0.
+
+    Where n * percent / 100 is a whole number this is the value after the nearest-rank one: 10 values' p90 is their
+    maximum, 100 values' p50 the 51st. Elsewhere the two agree. The product is that of two doubles, as in LoadGen:
+    `PerformanceSummary::ProcessLatencies` in loadgen/results.cc (https://github.com/mlcommons/inference).
 
     Args:
         ordered: ascending, not empty.
-        percent: above 0, at most 100.
+        percent: from 0 to below 100.
 
     Raises:
         BenchmarkError: no values, or no such percentile.
     """
     if not len(ordered):
         raise BenchmarkError("a percentile of no values is not defined")
-    if not 0 < percent <= 100:
-        raise BenchmarkError(f"a nearest-rank percentile is above 0 and at most 100, not {percent}")
-    return float(ordered[math.ceil(percent * len(ordered) / 100) - 1])
+    if not 0 <= percent < 100:
+        raise BenchmarkError(f"LoadGen's percentile is at least 0 and below 100, not {percent}")
+    share = float(f"{float(percent)!r}e-2")  # the double that a program writes as 0.999, which 99.9 / 100 is not
+    return float(ordered[int(len(ordered) * share)])
 
 
 def summarise(values: Sequence[float] | NDArray[np.floating], digits: int | None = None) -> Summary:
@@ -110,7 +117,8 @@ def paired_ratio(
 ) -> Ratio:
     """The median of the ratios of values measured side by side, with a bootstrap interval.
 
-    Pairing cancels what both had to bear in that round: another process, a lower clock.
+    Pairing cancels what both had to bear in that round: another process, a lower clock. What outlasts a round is
+    allowed for by drawing runs of neighbouring rounds, not single ones (`resampled_medians`).
 
     Args:
         numerator, denominator: one value a round each, in the order of the rounds, above 0.
@@ -124,12 +132,57 @@ def paired_ratio(
         raise BenchmarkError(f"paired ratios need one value a round on both sides, not {above.shape} and {below.shape}")
     if not (np.isfinite(above).all() and np.isfinite(below).all() and above.min() > 0 and below.min() > 0):
         raise BenchmarkError("paired ratios need finite times above 0")
-    ratios = above / below
-    drawn = np.random.default_rng(seed).integers(0, len(ratios), (_RESAMPLES, len(ratios)))
-    medians = np.sort(np.median(ratios[drawn], axis=1))
+    return ratio_of(above / below, resampled_medians(above / below, np.random.default_rng(seed)))
+
+
+def ratio_of(ratios: NDArray[np.float64], medians: NDArray[np.float64]) -> Ratio:
+    """The median of ratios, with an interval from a bootstrap's medians.
+
+    A bootstrap's interval is too narrow by what Student's t adds to a normal deviate, here for as many values as there
+    are blocks (Hesterberg 2015, "What Teachers Should Know About the Bootstrap": narrowness bias). So it is widened by
+    that, as a ratio, on both sides of the median.
+    """
+    middle, blocks = float(np.median(ratios)), len(ratios) / block_length(len(ratios))
+    low, high = np.quantile(medians, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    wider = narrowness(blocks)
     return Ratio(
-        round(float(np.median(ratios)), 4),
-        round(percentile(medians, 2.5), 4),
-        round(percentile(medians, 97.5), 4),
+        round(middle, 4),
+        round(middle * (low / middle) ** wider, 4),
+        round(middle * (high / middle) ** wider, 4),
         len(ratios),
     )
+
+
+def narrowness(blocks: float) -> float:
+    """By how much the interval of a bootstrap of so many independent blocks is too narrow, as a factor.
+
+    Student's t by the expansion of Abramowitz and Stegun, 26.7.5, over the normal deviate; and n / (n - 1).
+    """
+    free = max(blocks - 1, 1.0)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    return t / z * float(np.sqrt((free + 1) / free))
+
+
+def block_length(count: int) -> int:
+    """How many neighbouring rounds a resample draws at a time: n ** (1/3) (Hall, Horowitz and Jing 1995)."""
+    return max(1, int(count ** (1 / 3) + 0.5))
+
+
+def resampled_medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Medians of resamples by the circular block bootstrap (Politis and Romano 1992).
+
+    Neighbours that one disturbance hit stay together: a resample is made of runs of `block_length` values.
+
+    Args:
+        values: in the order of measuring.
+        rng: draws.
+
+    Returns:
+        (2000,) medians.
+    """
+    count = len(values)
+    length = block_length(count)
+    starts = rng.integers(0, count, (_RESAMPLES, -(-count // length), 1))
+    drawn = ((starts + np.arange(length)) % count).reshape(_RESAMPLES, -1)[:, :count]
+    return np.asarray(np.median(values[drawn], axis=1))

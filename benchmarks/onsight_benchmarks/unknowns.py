@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.latency import describe_model
+from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_edge.bundle import Bundle, open_model
 from onsight_edge.classifier import Classifier

@@ -26,7 +26,7 @@ class Method:
 
     Attributes:
         drop_interval: in words. seed: of the bootstrap, the order of measuring and the frame.
-        picture, calls, warmup, settle_calls, settle_ms: of the times, see onsight_benchmarks.latency.
+        picture, calls, warmup, settle_calls, settle_ms: of the times, see onsight_benchmarks.rounds.
     """
 
     drop_interval: str

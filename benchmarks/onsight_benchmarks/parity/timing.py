@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from onsight_benchmarks.conditions import Conditions, Watch
-from onsight_benchmarks.latency import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_stages
 from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import Picture, make_frame
+from onsight_benchmarks.rounds import BLOCK, SETTLE_CALLS, SETTLE_MS, WARMUP, measure_rounds, timed_stages
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge.classifier import Classifier
 
@@ -27,7 +27,7 @@ class Times:
     Attributes:
         inference_ms: one Summary a file, milliseconds.
         picture: the frame. calls: measured of each. warmup, seed, settle_calls, settle_ms: see
-            onsight_benchmarks.latency.
+            onsight_benchmarks.rounds.
         conditions: of the machine meanwhile.
         objections: why the times should not count.
     """
