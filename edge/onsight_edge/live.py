@@ -23,8 +23,9 @@ from onsight_edge.control import Control
 from onsight_edge.errors import DataError, UsageError
 from onsight_edge.frame import MODEL_CHANGED, Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.latest import LatestFrame
-from onsight_edge.sinks.sink import RunInfo, Sink
-from onsight_edge.sinks.worker import RunEnd, SinkSummary, SinkWorker
+from onsight_edge.sinks.run_end import RunEnd
+from onsight_edge.sinks.sink import RunInfo, Sink, SinkSummary
+from onsight_edge.sinks.worker import SinkWorker
 from onsight_edge.sources.source import Notifying, Reducible, Source
 from onsight_edge.spec import ModelSpec
 from onsight_edge.summary import LiveStatistics, LiveSummary
@@ -112,7 +113,7 @@ def run_live(
             run goes on. Closed at the end.
 
     Raises:
-        SinkError: a sink cannot be opened. One that fails later is switched off; the summary names it.
+        SinkError: a sink cannot be opened. One that fails later is tried again or switched off; the summary names it.
         SourceError: the source failed; what came before was classified and handed to the sinks, which were closed.
         UsageError: the policy, `seconds` or `frames` make no sense.
     """
@@ -124,15 +125,6 @@ def run_live(
         source.close()
         raise
     end = RunEnd(stop)
-    info = RunInfo(
-        source.uri,
-        source.live,
-        source.fps,
-        source.size_wh,
-        classifier.spec.name,
-        classifier.spec.classes,
-        end.stop.set,
-    )
     slot = LatestFrame(wait=every)
     reader = _Reader(source, slot)
     statistics = LiveStatistics()
@@ -143,6 +135,17 @@ def run_live(
         for worker in workers:
             worker.tell(notice)
 
+    info = RunInfo(
+        source.uri,
+        source.live,
+        source.fps,
+        source.size_wh,
+        classifier.spec.name,
+        classifier.spec.classes,
+        end.stop.set,
+        tell=tell,
+        sinks=lambda: tuple(worker.state() for worker in workers),
+    )
     if isinstance(source, Reducible):
         source.reduction = classifier.reduction
     if isinstance(source, Notifying):
@@ -150,7 +153,7 @@ def run_live(
     in_a_hurry = lossless = source_ended = False
     try:
         _open_all(sinks, info)
-        workers = [SinkWorker(sink, wait=every, end=end) for sink in sinks]
+        workers = [SinkWorker(sink, wait=every, end=end, tell=tell) for sink in sinks]
         width, height = source.size_wh or classifier.spec.input_size_wh
         classifier.classify_timed(np.zeros((height, width, 3), np.uint8))
         if on_start is not None:

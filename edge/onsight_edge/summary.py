@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from onsight_edge.frame import Decision, Frame, Notice, Prediction, Timings
-from onsight_edge.sinks.worker import SinkSummary
+from onsight_edge.sinks.sink import SinkSummary
 from onsight_edge.sources.source import Health
 
 _STEP = math.log1p(0.005)  # of the histogram: what it says is within 0.25 % of the value that was measured
@@ -119,6 +119,10 @@ class LiveSummary:
                     "error": sink.error,
                     "age_ms": _rounded(sink.age_ms),
                     "age_after_5s_ms": _rounded(sink.age_after_5s_ms),
+                    "failures": sink.failures,
+                    "restarts": sink.restarts,
+                    "last_failure": sink.last_failure,
+                    "counts": sink.counts,
                 }
                 for sink in self.sinks
             ],

@@ -69,7 +69,8 @@ def test_jsonl_has_a_line_a_result_and_replaces_the_old_file(tmp_path: Path) -> 
     sink.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["frame"] for line in lines] == [0, 1, 2]
-    assert lines[0] | {"top": None} == {
+    assert lines[0] | {"top": None, "at": None} == {
+        "at": None,
         "frame": 0,
         "label": "cat",
         "score": 0.8,
@@ -92,7 +93,7 @@ def test_jsonl_has_notices_between_the_results(tmp_path: Path) -> None:
     sink.close()
     first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
     assert (first["label"], first["decision"], first["decision_score"]) == ("cat", "dog", 0.61)
-    assert second == {"notice": "dark", "text": "too dark: more light", "over": False}
+    assert second | {"at": None} == {"notice": "dark", "text": "too dark: more light", "over": False, "at": None}
 
 
 def test_events_are_lines_where_the_decision_changes_and_go_on_after_the_old_ones(tmp_path: Path) -> None:

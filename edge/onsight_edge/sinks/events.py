@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from time import monotonic_ns
-from typing import Any
-
+from onsight_edge.events import EventMaker
 from onsight_edge.frame import Notice, Result
-from onsight_edge.sinks.lines import LineFile
+from onsight_edge.sinks.lines import LineFile, json_line
+from onsight_edge.sinks.rotation import LogPolicy
 from onsight_edge.sinks.sink import RunInfo
 
 
 class EventsSink:
-    """Appends `{"event": "cat", "before": "dog", "score": 0.93, "at": "2026-...Z", ...}` and notices to a file.
+    """Appends `EventMaker`'s events and notices to a file, one JSON object a line.
 
     It goes on after what the file holds: a service that starts again does not lose the events of before.
     """
@@ -21,11 +19,12 @@ class EventsSink:
     wants_image = False
     backlog = 1024
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, policy: LogPolicy | None = None) -> None:
         """Write to the file `target`, or to standard output for `-`."""
         self.target = target
+        self._policy = policy
         self._file: LineFile | None = None
-        self._before: str | None = None
+        self._events = EventMaker("")
 
     def open(self, info: RunInfo) -> None:
         """Open the file.
@@ -33,7 +32,8 @@ class EventsSink:
         Raises:
             SinkError: it cannot be written, or the process was started without a standard output.
         """
-        self._file = LineFile(self.target, info.request_stop, append=True, flag="--events")
+        self._events = EventMaker(info.run)
+        self._file = LineFile(self.target, info.request_stop, append=True, flag="--events", policy=self._policy)
 
     def write(self, result: Result) -> None:
         """Append a line if this result changed the decision; without a decider every change of the label is one.
@@ -41,19 +41,9 @@ class EventsSink:
         Raises:
             SinkError: the disk is full, or the reader of standard output has gone, which also ends the run.
         """
-        if result.label == self._before:
-            return
-        line: dict[str, Any] = {
-            "event": result.label,
-            "before": self._before,
-            "score": round(result.score, 6),
-            "at": wall_time(result.frame.captured_ns),
-            "frame": result.frame.index,
-        }
-        if result.frame.name is not None:
-            line["name"] = result.frame.name
-        self._before = result.label
-        self._append(line)
+        event = self._events.of_result(result)
+        if event is not None:
+            self._append(json_line(event))
 
     def notice(self, notice: Notice) -> None:
         """Append a line with the key `notice`.
@@ -61,19 +51,22 @@ class EventsSink:
         Raises:
             SinkError: as `write`.
         """
-        self._append({**notice.to_json(), "at": wall_time(notice.at_ns)})
+        self._append(json_line(self._events.of_notice(notice)))
+
+    def recover(self) -> None:
+        """Open the file again, after what it holds.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        assert self._file is not None  # open
+        self._file.reopen()
 
     def close(self) -> None:
         """Close the file; one that got no line and was not there before is removed."""
         if self._file is not None:
             self._file.close()
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, line: str) -> None:
         assert self._file is not None  # open
         self._file.write(line)
-
-
-def wall_time(at_ns: int) -> str:
-    """A `time.monotonic_ns()` of a moment ago as the clock on the wall showed it: ISO 8601, UTC, milliseconds."""
-    ago = timedelta(microseconds=(monotonic_ns() - at_ns) / 1000)
-    return (datetime.now(timezone.utc) - ago).isoformat(timespec="milliseconds").replace("+00:00", "Z")

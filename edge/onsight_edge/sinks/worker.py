@@ -5,69 +5,42 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.frame import Notice, Result
-from onsight_edge.sinks.sink import Sink, TakesNotices
+from onsight_edge.sinks.run_end import RunEnd
+from onsight_edge.sinks.sink import SINK_BACK, SINK_FAILED, Picks, Recovers, Reports, Sink, SinkSummary, TakesNotices
 
 _TICK_S = 0.1
 _AFTER_STOP_S = 3.0
 _MOST_NOTICES = 100  # waiting for one sink; far more than a source and a sentinel ever have to say at once
+_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # before a failed sink is tried again; the last one for good
 _NO_IMAGE = np.empty((0, 0, 3), np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class SinkSummary:
-    """What became of one sink.
-
-    Attributes:
-        name: the sink's.
-        written: results it took.
-        dropped: results it never saw because it was too slow, had failed, or had no time left at the end.
-        error: why it was switched off, or None.
-        age_ms: how old the last picture was when its result reached the sink, waiting in the queue included.
-        age_after_5s_ms: the same of the first result that reached it 5 s or more after the first.
-    """
-
-    name: str
-    written: int
-    dropped: int
-    error: str | None
-    age_ms: float | None
-    age_after_5s_ms: float | None
-
-
-class RunEnd:
-    """When a run is told to end, by its `stop` or by its `deadline`; its loop and all its sinks look here."""
-
-    def __init__(self, stop: threading.Event | None = None, deadline: float = float("inf")) -> None:
-        """End once `stop` is set or `time.monotonic()` has reached `deadline`, whichever is first."""
-        self.stop = threading.Event() if stop is None else stop
-        self.deadline = deadline
-        self._since: float | None = None
-
-    @property
-    def since(self) -> float | None:
-        """The `time.monotonic()` at which the end was first seen; None while the run may go on."""
-        if self._since is None:
-            now = time.monotonic()
-            if self.stop.is_set() or now >= self.deadline:
-                self._since = min(now, self.deadline)
-        return self._since
 
 
 class SinkWorker:
     """Feeds one open sink.
 
     With `wait` false (live sources) a full queue loses its oldest result; with `wait` true (files) `offer` waits for
-    room, so that nothing is lost. A sink that raises is closed and switched off; the run goes on.
+    room, so that nothing is lost. A sink that raises is tried again with pauses that grow, where it can recover; else
+    it is closed and switched off. The run goes on either way, and never waits for a sink that does not work.
     """
 
-    def __init__(self, sink: Sink, *, wait: bool, end: RunEnd | None = None) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        wait: bool,
+        end: RunEnd | None = None,
+        tell: Callable[[Notice], None] | None = None,
+    ) -> None:
         """Start the thread; `sink` is open and belongs to the worker from now on.
+
+        `tell` hears when the sink fails and when it works again.
 
         Once `end` has come, `offer` waits at most 3 s more: a sink that hangs cannot keep a run from ending. The
         workers of one run share it, so that several that hang cost those 3 s together and not each.
@@ -75,12 +48,19 @@ class SinkWorker:
         self.sink = sink
         self._wait = wait
         self._end = RunEnd() if end is None else end
+        self._tell = tell
         self._queue: deque[Result | Notice] = deque()
         self._waiting = 0  # results among them
         self._changed = threading.Condition()
         self._closing = False
         self._deadline = float("inf")
         self._error: str | None = None
+        self._down: str | None = None  # why it does not work for now
+        self._down_since = 0.0
+        self._down_dropped = self._attempts = 0
+        self._last_try = False
+        self._failures = self._restarts = 0
+        self._last_failure: str | None = None
         self._written = self._dropped = 0
         self._first_ns: int | None = None
         self._age_ms: float | None = None
@@ -142,33 +122,114 @@ class SinkWorker:
         if self._thread.is_alive():
             within = "" if allowed_s is None else f" within {allowed_s:g} s"
             self._error = self._error or f"did not finish{within}"
-        return SinkSummary(
-            self.sink.name, self._written, self._dropped, self._error, self._age_ms, self._age_after_5s_ms
+        return self.state()
+
+    def state(self) -> SinkSummary:
+        """How the sink stands; any thread may ask."""
+        summary = SinkSummary(
+            self.sink.name,
+            self._written,
+            self._dropped,
+            self._error or self._down,
+            self._age_ms,
+            self._age_after_5s_ms,
+            self._failures,
+            self._restarts,
+            self._last_failure,
         )
+        return summary.with_report(self.sink.report()) if isinstance(self.sink, Reports) else summary
 
     def _run(self) -> None:
-        try:
-            while (next_one := self._next()) is not None:
-                if isinstance(next_one, Notice):
-                    if isinstance(self.sink, TakesNotices):
-                        self.sink.notice(next_one)
-                    continue
-                self._note_age(next_one)
-                whole = _with_picture(next_one)
-                if whole is None:
-                    self._dropped += 1
-                    continue
-                self.sink.write(whole)
-                self._written += 1
-        except Exception as error:
-            self._fail(error)
+        while (next_one := self._next()) is not None:
+            error = self._hand_over(next_one)
+            if error is not None:
+                # what the sink could not write waits for its recovery; what it stumbled over is left out
+                if not self._recover(error, next_one if isinstance(error, OnsightError) else None):
+                    break
+            elif self._down is not None:
+                self._up()
         try:
             self.sink.close()
         except Exception as error:
             self._fail(error)
 
+    def _hand_over(self, one: Result | Notice) -> Exception | None:
+        """Give it to the sink; what it raised."""
+        try:
+            if isinstance(one, Notice):
+                if isinstance(self.sink, TakesNotices):
+                    self.sink.notice(one)
+                return None
+            self._note_age(one)
+            if isinstance(self.sink, Picks) and not self.sink.picks(one):
+                return None
+            whole = _with_picture(one)
+            if whole is None:
+                self._dropped += 1
+                return None
+            self.sink.write(whole)
+        except Exception as error:
+            return error
+        self._written += 1
+        return None
+
+    def _recover(self, error: Exception, unwritten: Result | Notice | None) -> bool:
+        """After a failure: wait, and try again; whether the sink is to go on."""
+        if not isinstance(self.sink, Recovers):
+            self._fail(error)
+            return False
+        self._note_down(error, unwritten)
+        while not self._last_try:
+            self._last_try = self._pause(_PAUSES_S[min(self._attempts, len(_PAUSES_S) - 1)])
+            self._attempts += 1
+            try:
+                self.sink.recover()
+            except Exception as again:
+                self._down = _text(again)
+                continue
+            return True
+        self._fail(error)
+        return False
+
+    def _note_down(self, error: Exception, unwritten: Result | Notice | None) -> None:
+        first = self._down is None
+        with self._changed:
+            self._down = self._last_failure = _text(error)
+            if first:
+                self._failures += 1
+                self._down_since, self._down_dropped = time.monotonic(), self._dropped
+            if isinstance(unwritten, Notice):
+                self._queue.appendleft(unwritten)
+            elif unwritten is not None and self._waiting < self.sink.backlog:
+                self._queue.appendleft(unwritten)
+                self._waiting += 1
+            else:
+                self._dropped += 1
+            self._changed.notify_all()
+        if first:
+            self._say(SINK_FAILED, f"{self.sink.name}: {self._down}; it is tried again", over=False)
+
+    def _up(self) -> None:
+        with self._changed:
+            self._down, self._attempts = None, 0
+            self._restarts += 1
+            lost = self._dropped - self._down_dropped
+            seconds = time.monotonic() - self._down_since
+        without = f"; {lost} results are not in it" if lost else ""
+        self._say(SINK_BACK, f"{self.sink.name}: works again after {seconds:.0f} s{without}", over=True)
+
+    def _say(self, kind: str, text: str, *, over: bool) -> None:
+        if self._tell is not None:
+            self._tell(Notice(kind, text, time.monotonic_ns(), over))
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; whether the run is over, so that no other attempt will follow."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, seconds)
+            return self._closing
+
     def _wait_for_room(self) -> bool:
-        while self._waiting >= self.sink.backlog and self._error is None:
+        while self._waiting >= self.sink.backlog and self._error is None and self._down is None:
             since = self._end.since
             if since is not None and time.monotonic() > since + _AFTER_STOP_S:
                 return False
@@ -210,11 +271,17 @@ class SinkWorker:
             self._age_after_5s_ms = self._age_ms
 
     def _fail(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, OnsightError) else f"{type(error).__name__}: {error}"
         with self._changed:
-            self._error = self._error or text  # the first one is the cause
+            if self._error is None:  # the first one is the cause
+                self._error = self._last_failure = _text(error)
+                self._failures += self._down is None
+            self._down = None
             self._drop_all()
             self._changed.notify_all()
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, OnsightError) else f"{type(error).__name__}: {error}"
 
 
 def _with_picture(result: Result) -> Result | None:
