@@ -52,7 +52,16 @@ class Outputs:
         asked = [flag for flag, wanted in on_stdout.items() if wanted]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} both write to standard output: give all but one a file")
-        check_outputs({"--jsonl": self.jsonl, "--mp4": self.mp4, "--events": self.events}, inputs)
+        check_outputs(self.targets, inputs)
+
+    @property
+    def targets(self) -> dict[str, str | Path]:
+        """Every file that would be written, by its flag; `-` among them for standard output.
+
+        What must not overwrite an input, and what a service must be allowed to write to.
+        """
+        asked = {"--jsonl": self.jsonl, "--mp4": self.mp4, "--events": self.events}
+        return {flag: target for flag, target in asked.items() if target is not None}
 
 
 def sink_options(command: _F) -> _F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -32,6 +33,7 @@ from onsight.sinking import Outputs, make_sinks, sink_options
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
     from onsight_edge.live import Policy
+    from onsight_edge.sinks import Sink
     from onsight_edge.spec import Flip, Rotate
 
 
@@ -111,7 +113,7 @@ def command(
         from onsight_edge.sources.source import parse_size
 
         size_wh = None if size is None else parse_size(size)
-        sinks = make_sinks(outputs)
+        sinks = [*make_sinks(outputs), *_service_sink()]
         # the source first: it fails sooner than a model loads, and says so in one line
         source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop, give_up_s=give_up)
         with (
@@ -163,6 +165,17 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _service_sink() -> list[Sink]:
+    """What tells systemd that frames flow, where systemd started this process and asked for it."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return []
+    from onsight_edge.sdnotify import Notifier
+    from onsight_edge.sinks.systemd import SystemdSink
+
+    notifier = Notifier.from_environment()
+    return [] if notifier is None else [SystemdSink(notifier)]
 
 
 def _self_test(classifier: Classifier) -> None:
