@@ -49,7 +49,8 @@ def open_all(
     Args:
         model: `default`, a bundle or a model file.
         variants: names, or `all`.
-        backends: names, `all` (each that executes the variant's format), or `auto` (the first of them that is there).
+        backends: names, `all` (each that `auto` may take for the variant's format), or `auto` (the first of them that
+            is there).
         threads: for one inference.
         spec: for a bare file that carries none.
 
@@ -108,13 +109,12 @@ def _variants(model: str, asked: Sequence[str], spec: Path | None) -> list[tuple
 
 def _backends(model_format: str, asked: Sequence[str]) -> list[tuple[str, bool]]:
     """Names to open for a format, each with whether it was asked for by name."""
-    able = backends_for(model_format)
     chosen: dict[str, bool] = {}
     for name in asked:
         if name == ALL:
-            chosen.update({one: False for one in able if one not in chosen})
+            chosen.update({one: False for one in backends_for(model_format) if one not in chosen})
         elif name == AUTO:
             chosen.setdefault(AUTO, False)
-        elif name in able:
+        elif backend_format(name) == model_format:
             chosen[name] = True
     return sorted(chosen.items(), key=lambda item: BACKENDS.index(item[0]) if item[0] in BACKENDS else -1)

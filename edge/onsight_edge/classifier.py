@@ -61,7 +61,7 @@ class Classifier:
         Args:
             model: `default` (the small CIFAR-10 model in the package), a bundle, a .tflite or .onnx file.
             variant: which of a bundle's variants; by default the best that the backend executes.
-            backend: `auto`, `litert`, `tflite-runtime` or `onnxruntime`.
+            backend: `auto`, or one of `onsight_edge.backends.BACKENDS`.
             threads: for one inference; default 1.
             spec: a ModelSpec's JSON file, for third-party files that carry none.
             trusted: load a bare file here at once, without a child process that tries it first.

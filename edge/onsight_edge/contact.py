@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 SECONDS = 60.0  # a large network's first inference on a small board
 _MEMORY_MIB = 2048  # Python, NumPy and a runtime take a few hundred
 _COPIES = 6  # of the model: its bytes here and there, unpacked weights, repacked weights
-_PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "onnxruntime": "onnxruntime"}
+# backend -> (what is imported, how its distributions' names begin)
+_PACKAGES = {
+    "litert": ("ai_edge_litert", "ai_edge_litert"),
+    "litert-builtin": ("ai_edge_litert", "ai_edge_litert"),
+    "tflite-runtime": ("tflite_runtime", "tflite_runtime"),
+    "onnxruntime": ("onnxruntime", "onnxruntime"),
+    "opencv": ("cv2", "opencv"),
+}
 
 
 def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, backend: str, where: str) -> None:
@@ -69,7 +76,7 @@ def first_contact(data: bytes, sha256: str, model_format: str, spec: ModelSpec, 
     if passed is None:
         return
     with contextlib.suppress(OnsightError):  # a cache that cannot be written to costs the next start a process again
-        write_json(passed, {"sha256": sha256, "onsight": __version__, "runtimes": _runtimes(model_format)})
+        write_json(passed, {"sha256": sha256, "onsight": __version__, "runtimes": _runtimes(model_format, backend)})
 
 
 def main() -> None:
@@ -99,12 +106,20 @@ def main() -> None:
 
 def _key(sha256: str, model_format: str, spec: ModelSpec, backend: str) -> str:
     machine = os.uname().machine if hasattr(os, "uname") else sys.platform
-    what = [sha256, backend, machine, __version__, list(spec.input_size_wh), spec.colour, _runtimes(model_format)]
+    what = [
+        sha256,
+        backend,
+        machine,
+        __version__,
+        list(spec.input_size_wh),
+        spec.colour,
+        _runtimes(model_format, backend),
+    ]
     return sha256_bytes(canonical_json(what).encode())
 
 
-def _runtimes(model_format: str) -> list[str]:
-    """The installed runtimes of a format with their versions, such as `ai_edge_litert-2.3.0.dist-info`.
+def _runtimes(model_format: str, backend: str) -> list[str]:
+    """The installed runtimes that may execute the file, with their versions, such as `ai_edge_litert-2.3.0.dist-info`.
 
     Read from the names beside the package: importlib.metadata would cost a start 10 ms, and ONNX Runtime's
     distribution has several names.
@@ -112,11 +127,12 @@ def _runtimes(model_format: str) -> list[str]:
     from onsight_edge.backends import backends_for
 
     found: list[str] = []
-    for name in backends_for(model_format):
-        spec = importlib.util.find_spec(_PACKAGES[name])
+    for name in backends_for(model_format) if backend == "auto" else (backend,):
+        package, distributions = _PACKAGES[name]
+        spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
             beside = Path(spec.origin).parent.parent
-            found += sorted(path.name for path in beside.glob(f"{_PACKAGES[name]}*.dist-info"))
+            found += sorted(path.name for path in beside.glob(f"{distributions}*.dist-info"))
     return found
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 
 from onsight_edge.errors import ModelError
+from onsight_edge.protobuf import walk
 from onsight_edge.spec import ModelSpec
 
 TFLITE_SPEC_FILE = "onsight.json"
@@ -52,48 +52,10 @@ def _tflite_spec(data: bytes) -> str | None:
 def _onnx_metadata(data: bytes) -> dict[str, str]:
     pairs: dict[str, str] = {}
     try:
-        for number, value in _fields(memoryview(data)):
-            if number == _METADATA_PROPS and value is not None:
-                pair = {n: bytes(v).decode() for n, v in _fields(value) if v is not None}
+        for number, value in walk(memoryview(data)):
+            if number == _METADATA_PROPS and isinstance(value, memoryview):
+                pair = {n: bytes(v).decode() for n, v in walk(value) if isinstance(v, memoryview)}
                 pairs[pair.get(1, "")] = pair.get(2, "")
     except (IndexError, UnicodeDecodeError, ValueError):  # not protobuf: the runtime will say so
         return {}
     return pairs
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
-    """Walk one protobuf message: field numbers with their bytes, None for those that are not length-delimited.
-
-    Source: https://protobuf.dev/programming-guides/encoding
-    """
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, wire = key >> 3, key & 7
-        if wire == 2:
-            length, at = _varint(message, at)
-            if at + length > len(message):
-                raise ValueError("the message ends within a field")
-            yield number, message[at : at + length]
-            at += length
-        elif wire == 0:
-            _, at = _varint(message, at)
-            yield number, None
-        elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-            yield number, None
-        else:
-            raise ValueError(f"wire type {wire}")
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a varint is longer than 64 bits")

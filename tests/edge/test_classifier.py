@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onsight_edge.backends import BACKENDS, backends_for, open_backend
+from onsight_edge.backends import BACKENDS, FOR_COMPARING, backends_for, open_backend
 from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.bundle import open_model
 from onsight_edge.classifier import Classifier
@@ -67,7 +67,7 @@ def test_the_backend_chooses_the_format(shipped: Path, colours_bundle: Path) -> 
         Classifier.open(colours_bundle, backend="litert", variant="onnx-float32")
     with pytest.raises(UsageError, match="unknown backend 'tpu'"):
         Classifier.open(shipped, backend="tpu")
-    assert set(BACKENDS) == {*backends_for("tflite"), *backends_for("onnx")}
+    assert set(BACKENDS) == {*backends_for("tflite"), *backends_for("onnx"), *FOR_COMPARING}
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])

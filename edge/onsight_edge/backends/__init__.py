@@ -15,9 +15,13 @@ from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedMode
 # backend -> (module, the format it executes); the order is the order of trying
 _BACKENDS = {
     "litert": ("onsight_edge.backends.litert", "tflite"),
+    "litert-builtin": ("onsight_edge.backends.litert", "tflite"),
     "tflite-runtime": ("onsight_edge.backends.litert", "tflite"),
     "onnxruntime": ("onsight_edge.backends.onnxruntime", "onnx"),
+    "opencv": ("onsight_edge.backends.opencv", "onnx"),
 }
+# there to be measured beside the others: taken only when they are named
+FOR_COMPARING = ("litert-builtin", "opencv")
 BACKENDS = tuple(_BACKENDS)
 FORMATS = ("tflite", "onnx")
 DEFAULT_THREADS = 1  # small networks lose more to hand-over than they gain; `onsight bench --threads 1,2,4` tells
@@ -26,6 +30,7 @@ __all__ = [
     "BACKENDS",
     "DEFAULT_THREADS",
     "FORMATS",
+    "FOR_COMPARING",
     "Backend",
     "backend_format",
     "backends_for",
@@ -34,8 +39,10 @@ __all__ = [
 
 
 def backends_for(model_format: str) -> tuple[str, ...]:
-    """Names of the backends that execute a format, in the order of trying."""
-    return tuple(name for name, (_, executes) in _BACKENDS.items() if executes == model_format)
+    """Names of the backends that execute a format and may be taken unnamed, in the order of trying."""
+    return tuple(
+        name for name, (_, executes) in _BACKENDS.items() if executes == model_format and name not in FOR_COMPARING
+    )
 
 
 def backend_format(backend: str) -> str | None:

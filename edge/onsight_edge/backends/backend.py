@@ -16,7 +16,7 @@ class Backend(Protocol):
     """One model loaded into one runtime. Not for two threads at once.
 
     Attributes:
-        name: `litert`, `tflite-runtime`, `onnxruntime`, `fake`.
+        name: one of `onsight_edge.backends.BACKENDS`, or `fake`.
         version: the runtime's own.
         threads: what it was given.
         detail: what really executes, such as the ONNX Runtime provider or the TFLite delegate.

@@ -1,6 +1,9 @@
 """LiteRT and its predecessor tflite-runtime: one Interpreter class under two names.
 
-API: https://ai.google.dev/edge/api/tflite/python/tf/lite/Interpreter
+`litert-builtin` is LiteRT without XNNPACK, its default delegate: what that is worth can be measured with it.
+
+API: https://ai.google.dev/edge/api/tflite/python/tf/lite/Interpreter,
+https://ai.google.dev/edge/api/tflite/python/tf/lite/experimental/OpResolverType
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 # backend -> (module that holds Interpreter, distribution, extra of onsight that installs it)
 _RUNTIMES = {
     "litert": ("ai_edge_litert.interpreter", "ai-edge-litert", ""),
+    "litert-builtin": ("ai_edge_litert.interpreter", "ai-edge-litert", ""),
     "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime", "tflite-runtime"),
 }
 
@@ -40,7 +44,18 @@ class LiteRTBackend:
             )
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
         self.input, self.output = _info(inputs[0]), _info(outputs[0])
-        self.detail = "XNNPACK" if name == "litert" else "built-in kernels"
+
+    @property
+    def detail(self) -> str:
+        """Whether XNNPACK executes it: no delegate takes every file, and one that does not says nothing.
+
+        Asked when wanted: only records and `onsight doctor` need it.
+        """
+        executed = [one["op_name"] for one in self._interpreter._get_ops_details()]
+        parts = executed.count("DELEGATE")
+        if not parts or self.name == "tflite-runtime":
+            return "built-in kernels"
+        return "XNNPACK" if parts == 1 else f"XNNPACK in {parts} parts, built-in kernels between them"
 
     @property
     def version(self) -> str:
@@ -82,7 +97,10 @@ def open_runtime(name: str, model: bytes, threads: int) -> LiteRTBackend:
         raise BackendError(f"{distribution} is installed but cannot be imported: {_one_line(error)}") from error
     try:
         with quiet_stderr():  # it announces its delegate at every load and has no switch for that
-            return LiteRTBackend(name, module.Interpreter(model_content=model, num_threads=threads), threads)
+            options: dict[str, Any] = {"model_content": model, "num_threads": threads}
+            if name == "litert-builtin":
+                options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            return LiteRTBackend(name, module.Interpreter(**options), threads)
     except UnsupportedModelError:
         raise
     except Exception as error:  # the binding raises whatever its C++ side throws

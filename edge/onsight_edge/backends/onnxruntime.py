@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedModelError
 from onsight_edge.frame import TensorInfo
+from onsight_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_CPU = "CPUExecutionProvider"
+_RECORD_NODES = "session.record_ep_graph_assignment_info"
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -28,10 +33,11 @@ _DTYPES = {
 class OnnxRuntimeBackend:
     """An .onnx model in an ONNX Runtime session.
 
-    `detail` names the execution provider that the session really got, not the one that was asked for.
+    `detail` names the execution providers that really got the graph's nodes, not those that were asked for: ONNX
+    Runtime falls back to the processor without a word, for a whole session or for single nodes.
     """
 
-    def __init__(self, session: Any, threads: int) -> None:
+    def __init__(self, session: Any, threads: int, asked: Sequence[str] = ()) -> None:
         self.name = "onnxruntime"
         self.threads = threads
         self._session = session
@@ -41,7 +47,7 @@ class OnnxRuntimeBackend:
                 f"an image classifier has one input and one output, this file has {len(inputs)} and {len(outputs)}"
             )
         self.input, self.output = _info(inputs[0]), _info(outputs[0])
-        self.detail: str = session.get_providers()[0]
+        self.detail = describe_providers(session, asked)
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._input_name = self.input.name
         self._output_names = [self.output.name]
@@ -83,14 +89,41 @@ def open_runtime(name: str, model: bytes, threads: int) -> OnnxRuntimeBackend:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    providers = _providers(onnxruntime)
+    if providers != [_CPU]:
+        options.add_session_config_entry(_RECORD_NODES, "1")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints there what it raises, and what it falls back to
-            session = onnxruntime.InferenceSession(model, options, providers=_providers(onnxruntime))
-        return OnnxRuntimeBackend(session, threads)
+        # it prints what it raises and what it falls back to, and a provider that does not load cannot be kept quiet
+        with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+            session = onnxruntime.InferenceSession(model, options, providers=providers)
+        return OnnxRuntimeBackend(session, threads, providers)
     except UnsupportedModelError:
         raise
     except Exception as error:
         raise BackendError(f"onnxruntime does not take this model: {_one_line(error)}") from error
+
+
+def describe_providers(session: Any, asked: Sequence[str] = ()) -> str:
+    """Which execution providers really execute a session's nodes.
+
+    Args:
+        session: an InferenceSession.
+        asked: the providers it was constructed with, best first.
+
+    Returns:
+        A provider's name; where several share the nodes, each with its number of them, such as
+        `CUDAExecutionProvider 38 nodes, CPUExecutionProvider 2 nodes`. What was asked for and got none is named behind.
+    """
+    got: list[str] = session.get_providers()
+    nodes: Counter[str] = Counter()
+    if got != [_CPU]:
+        with contextlib.suppress(Exception):  # ONNX Runtime before 1.24, or a session that recorded nothing
+            for part in session.get_provider_graph_assignment_info():
+                nodes[part.ep_name] += len(part.get_nodes())
+    busy = [name for name in dict.fromkeys((*got, *nodes)) if nodes[name]] or got[:1]
+    unused = [name for name in asked if name not in busy and name != _CPU]
+    said = busy[0] if len(busy) == 1 else ", ".join(f"{name} {nodes[name]} nodes" for name in busy)
+    return said if not unused else f"{said} (asked for and not used: {', '.join(unused)})"
 
 
 def _providers(onnxruntime: Any) -> list[str]:
@@ -99,7 +132,7 @@ def _providers(onnxruntime: Any) -> list[str]:
     Not TensorRT, which a Jetson's build offers first: it compiles every model anew for minutes.
     """
     available = onnxruntime.get_available_providers()
-    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available] or available
+    return [name for name in ("CUDAExecutionProvider", _CPU) if name in available] or available
 
 
 def _info(argument: Any) -> TensorInfo:

@@ -112,11 +112,11 @@ def check_providers(used: str, available: tuple[str, ...], jetson: bool) -> tupl
     """Whether a GPU that ONNX Runtime was built for is used.
 
     Args:
-        used: the first provider of a constructed session.
+        used: what a constructed session really uses, see `backends.onnxruntime.describe_providers`.
         available: what the installed build has.
         jetson: whether this is a Jetson.
     """
-    if used != "CPUExecutionProvider":
+    if not used.startswith("CPUExecutionProvider"):
         return ()
     if "CUDAExecutionProvider" in available:
         what = "ONNX Runtime offers CUDA and fell back to the processor: CUDA's or cuDNN's libraries do not load"
