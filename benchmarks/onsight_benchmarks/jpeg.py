@@ -78,7 +78,7 @@ def measure(
     }
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    watch = Watch()
+    watch = Watch(busy=True)
     try:
         rounds = measure_rounds(
             [timed_call(call) for call in ways.values()], iterations=iterations, rng=random.Random(seed)

@@ -87,7 +87,7 @@ def measure(
         for call in calls.values():
             for _ in range(WARMUP):
                 call()
-        watch = Watch()
+        watch = Watch(busy=True)
         rounds = measure_rounds(
             [timed_call(call) for call in calls.values()], iterations=iterations, rng=random.Random(seed)
         )

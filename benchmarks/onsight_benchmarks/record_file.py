@@ -15,6 +15,9 @@ from typing import Any
 from onsight_edge.errors import BenchmarkError
 from onsight_edge.files import write_text
 
+_ITEM = r'(?:null|[-+0-9.eE]+|"[^"\s\\]*")'  # a string without white space, which joining the lines would change
+_FLAT = re.compile(rf"\[\n\s+({_ITEM}(?:,\n\s+{_ITEM})*)\n\s*\]")
+
 
 def load_json(path: Path) -> Any:
     """The JSON in a record file.
@@ -53,9 +56,9 @@ def check_writable(path: Path) -> None:
 
 
 def save_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a record file, whole or not at all: indented, but a list of numbers on one line."""
+    """Write a record file, whole or not at all: indented, but a list of numbers and single words on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    flat = re.sub(r"\[\s+([-+0-9.eE,\s]+?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)
+    flat = _FLAT.sub(lambda found: "[" + " ".join(found[1].split()) + "]", text)
     write_text(path, flat + "\n")
 
 

@@ -59,7 +59,7 @@ def series(rows: Sequence[Sample], began: float, *, tells_throttling: bool) -> S
         _column([_rounded(row.power_w, 3) for row in kept]),
     )
     columns = (found.temperature_c, found.mhz, found.governor, found.throttled, found.power_w)
-    return None if all(column is None for column in columns) else found
+    return found if rows and any(column is not None for column in columns) else None
 
 
 def _thinned(rows: Sequence[Sample]) -> list[Sample]:

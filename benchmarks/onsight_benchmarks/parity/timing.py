@@ -73,7 +73,7 @@ def measure_times(
     for classifier in classifiers:
         for _ in range(WARMUP):
             classifier.classify_timed(frame)
-    watch = Watch()
+    watch = Watch(busy=True)
     rounds = measure_rounds(
         [timed_stages(classifier, frame) for classifier in classifiers],
         iterations=iterations,
