@@ -27,6 +27,7 @@ VERBS = {
     "cameras": "List this machine's cameras, and how to name each one to `onsight run`.",
     "doctor": "What is wrong with this machine, and the command that mends it.",
     "run": "Classify a camera, a video or a stream, live.",
+    "config": "Check or print the TOML file that `onsight run --config` takes.",
     "service": "Install a live run as a systemd service, look at it, remove it.",
     "bench": "Measure latency by variant, backend and threads; writes a record.",
 }

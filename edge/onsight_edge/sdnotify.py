@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 
@@ -40,10 +39,6 @@ class Notifier:
         except OSError:  # it has gone, or its queue is full: there is nobody to tell
             return False
         return True
-
-    def reloading(self) -> None:
-        """Say that settings are read anew; `READY=1` ends it. Type=notify-reload wants the time too."""
-        self.send(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
 
     def close(self) -> None:
         """Close the socket."""

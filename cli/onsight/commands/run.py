@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onsight.configuration import config_option
 from onsight.deciding import Deciding, deciding_options, make_judge
 from onsight.main import print_json
 from onsight.options import (
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 @looking_options
 @deciding_options
 @sink_options
+@config_option
 @json_option
 def command(
     model: str,
@@ -98,6 +100,7 @@ def command(
     flip: Flip | None,
     deciding: Deciding,
     outputs: Outputs,
+    config: Path | None,
     as_json: bool,
 ) -> int:
     """Classify a camera, a video or a stream with MODEL, live.

@@ -111,7 +111,7 @@ def _unit(
     write: tuple[Path, ...],
     secrets: Path | None,
 ) -> Unit:
-    outputs = _check_run(run_arguments)
+    outputs, inputs = _check_run(run_arguments)
     _check_writable(outputs, Path("/var/lib") / name, user)
     quiet = () if "--quiet" in run_arguments else ("--quiet",)  # a status line has no place in the journal
     environment: dict[str, str] = {}
@@ -144,7 +144,7 @@ def _unit(
         secrets=None if secrets is None else secrets.absolute(),
     )
     if user is None:
-        for path in (Path(sys.executable), Path.cwd(), *(Path(word) for word in run_arguments if Path(word).exists())):
+        for path in (Path(sys.executable), Path.cwd(), *inputs):
             closed = unreadable_for_others(path)
             if closed is not None:
                 raise UsageError(
@@ -154,8 +154,8 @@ def _unit(
     return unit
 
 
-def _check_run(arguments: tuple[str, ...]) -> list[Path]:
-    """The files that `onsight run` with these arguments would write.
+def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
+    """The files that `onsight run` with these arguments would write, and those of this machine that it would read.
 
     Raises:
         UsageError: it would not start.
@@ -174,7 +174,9 @@ def _check_run(arguments: tuple[str, ...]) -> list[Path]:
     outputs = Outputs(**{field.name: context.params[field.name] for field in fields(Outputs)})
     if outputs.window:
         raise UsageError("--window needs a screen, which a service has none of")
-    return [Path(target) for target in outputs.targets.values() if str(target) != "-"]
+    written = [Path(target) for target in outputs.targets.values() if str(target) != "-"]
+    read = [context.params[name] for name in ("model", "uri", "spec", "config")]
+    return written, [Path(one) for one in read if one is not None and Path(one).exists()]
 
 
 def _check_writable(outputs: list[Path], state: Path, user: str | None) -> None:
