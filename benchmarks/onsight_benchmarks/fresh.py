@@ -2,7 +2,8 @@
 
 The clock of `init_ms` starts when Python, NumPy, OpenCV and onsight are imported and ends when the model is ready,
 so it holds the import of the runtime, reading and hashing the file, and building the interpreter. `first_ms` is the
-first classification after it. The resident memory is read after some more.
+first classification after it. More follow, at least 20, until there are 200 or a second has passed: how many of them
+are still slow is the warm-up. The resident memory is read after them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median, median_high
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +28,11 @@ from onsight_edge.classifier import Classifier
 from onsight_edge.errors import BenchmarkError, OnsightError
 
 if TYPE_CHECKING:  # the child, whose start is measured, needs none of it
+    from onsight_benchmarks.measurement import WarmUp
     from onsight_benchmarks.plan import Combination
 
-_MORE = 20  # classifications before the memory is read: buffers that are made on first use are made by then
+_LEAST, _MOST, _MOST_S = 20, 200, 1.0  # further classifications; buffers that are made on first use are made by then
+_RUN, _NEAR = 5, 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,16 @@ class FreshStart:
         init_ms: `Classifier.open`, in milliseconds.
         first_ms: the first `classify`, in milliseconds.
         rss_mib, rss_peak_mib: resident memory of the process, and its peak, in MiB; None where /proc has none.
+        warm_up_calls, warm_up_ms, settled_ms: see `warm_up`.
     """
 
     init_ms: float
     first_ms: float
     rss_mib: float | None
     rss_peak_mib: float | None
+    warm_up_calls: int
+    warm_up_ms: float
+    settled_ms: float
 
 
 def measure_fresh(
@@ -104,6 +112,36 @@ def fresh_starts(
     return starts
 
 
+def warm_up(took_ms: NDArray[np.float64]) -> tuple[int, float, float]:
+    """How many classifications after the first were slow.
+
+    Args:
+        took_ms: (N,) what each took, in their order, N at least 10.
+
+    Returns:
+        How many came before five in a row whose median is within 10 % of the settled one, what these took together, and
+        the settled one: the median of the later half.
+    """
+    settled = float(np.median(took_ms[len(took_ms) // 2 :]))
+    for at in range(len(took_ms) - _RUN + 1):
+        if np.median(took_ms[at : at + _RUN]) <= _NEAR * settled:
+            return at, float(took_ms[:at].sum()), settled
+    return len(took_ms), float(took_ms.sum()), settled
+
+
+def typical_warm_up(starts: Sequence[FreshStart]) -> WarmUp | None:
+    """The medians over several processes; None of none."""
+    from onsight_benchmarks.measurement import WarmUp
+
+    if not starts:
+        return None
+    return WarmUp(
+        median_high([one.warm_up_calls for one in starts]),
+        round(median([one.warm_up_ms for one in starts]), 4),
+        round(median([one.settled_ms for one in starts]), 4),
+    )
+
+
 def resident_mib(status: Path = Path("/proc/self/status")) -> tuple[float | None, float | None]:
     """This process's resident memory and its peak in MiB (man 5 proc: VmRSS, VmHWM)."""
     try:
@@ -131,11 +169,14 @@ def main() -> None:
         ready = time.perf_counter_ns()
         classifier.classify(frame)
         answered = time.perf_counter_ns()
-        for _ in range(_MORE):
+        ends = [answered]
+        while len(ends) <= _LEAST or (len(ends) <= _MOST and ends[-1] - answered < _MOST_S * 1e9):
             classifier.classify(frame)
+            ends.append(time.perf_counter_ns())
     except OnsightError as error:
         sys.exit(str(error))
     rss, peak = resident_mib()
+    calls, warming_ms, settled_ms = warm_up(np.diff(ends) / 1e6)
     print(
         json.dumps(
             {
@@ -143,6 +184,9 @@ def main() -> None:
                 "first_ms": round((answered - ready) / 1e6, 4),
                 "rss_mib": rss,
                 "rss_peak_mib": peak,
+                "warm_up_calls": calls,
+                "warm_up_ms": round(warming_ms, 4),
+                "settled_ms": round(settled_ms, 4),
             }
         )
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onsight_benchmarks.comparisons import compare_all
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.early_stopping import estimate, min_queries
-from onsight_benchmarks.fresh import FreshStart, fresh_starts
+from onsight_benchmarks.fresh import FreshStart, fresh_starts, typical_warm_up
 from onsight_benchmarks.measurement import STAGES, MeasuredBackend, Measurement, Scenario
 from onsight_benchmarks.model_facts import describe_model, known_accuracy
 from onsight_benchmarks.picture import make_frame
@@ -166,6 +166,7 @@ def _measurement(
         values_us={s: tuple(np.round(taken[:, i] / 1e3, 1).tolist()) for i, s in enumerate(STAGES)} if values else None,
         scenario=single_stream(taken[:, -1] / 1e6),
         accuracy=known_accuracy(file),
+        warm_up=typical_warm_up(starts),
     )
 
 

@@ -131,6 +131,8 @@ class Moment:
         count: calls in it.
         p50_ms, p99_ms: end to end.
         temperature_c, mhz, throttled: of the device about then; `throttled` in words, empty where nothing held it back.
+        rss_mib: resident memory of the measuring process at its end.
+        max_ms: the slowest call in it.
     """
 
     t_s: float
@@ -140,6 +142,53 @@ class Moment:
     temperature_c: float | None = None
     mhz: float | None = None
     throttled: tuple[str, ...] = ()
+    rss_mib: float | None = None
+    max_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """What a sustained measurement comes to, by its slices (`over_time`).
+
+    Attributes:
+        seconds: that it lasted.
+        cold_s: the first so many seconds are `cold`: 10, or a third of the whole where that is less.
+        cold_p50_ms, cold_p99_ms: medians of the slices' own in that time.
+        steady_p50_ms, steady_p99_ms: of those in the last third.
+        ratio: steady p50 by cold p50.
+        settled_s: from when on p50 stayed within 3 % of the steady one for three slices; None where it never did before
+            the last third.
+        hottest_c: the highest temperature seen; None where the device does not tell.
+        throttled: everything that held it back, in words.
+        rss_growth_mib: resident memory at the end less that after the cold time.
+    """
+
+    seconds: float
+    cold_s: float
+    cold_p50_ms: float
+    cold_p99_ms: float
+    steady_p50_ms: float
+    steady_p99_ms: float
+    ratio: float
+    settled_s: float | None
+    hottest_c: float | None = None
+    throttled: tuple[str, ...] = ()
+    rss_growth_mib: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """How a fresh process gets going after its first answer; medians over several.
+
+    Attributes:
+        calls: classifications until five in a row have a median within 10 % of the settled one.
+        ms: what these calls took together.
+        settled_ms: the median of the later half of all that were made (at most 200 in a second).
+    """
+
+    calls: int
+    ms: float
+    settled_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +210,8 @@ class Measurement:
         energy: None where the device has no sensor.
         accuracy: what the export's report says of the file.
         over_time: slices of a sustained measurement (`--minutes`).
+        sustained: what they come to.
+        warm_up: how a fresh process gets going; None in older records and with `--fresh 0`.
     """
 
     model: MeasuredModel
@@ -181,6 +232,8 @@ class Measurement:
     energy: Energy | None = None
     accuracy: KnownAccuracy | None = None
     over_time: tuple[Moment, ...] | None = None
+    sustained: Sustained | None = None
+    warm_up: WarmUp | None = None
 
     @property
     def label(self) -> str:

@@ -89,7 +89,7 @@ def measure_rounds(
     for rounds in count(1):
         rng.shuffle(order)
         for index in order:
-            _settle(subjects[index])
+            settle(subjects[index])
             blocks[index].append(subjects[index](BLOCK))
         passed = time.monotonic() - started
         if after_round is not None:
@@ -106,7 +106,8 @@ def measure_rounds(
     return blocks
 
 
-def _settle(subject: Callable[[int], Block]) -> None:
+def settle(subject: Callable[[int], Block]) -> None:
+    """Make unmeasured calls, at least SETTLE_CALLS and for at least SETTLE_MS."""
     subject(SETTLE_CALLS)
     until = time.perf_counter_ns() + int(SETTLE_MS * 1e6)
     while time.perf_counter_ns() < until:

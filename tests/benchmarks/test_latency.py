@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onsight_benchmarks.fresh import resident_mib
+from onsight_benchmarks.fresh import resident_mib, warm_up
 from onsight_benchmarks.latency import bench
 from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import make_frame, synthetic_frame
@@ -49,6 +49,7 @@ def test_fresh_processes_gave_init_first_and_memory(record: Record) -> None:
         assert one.first_ms is not None and one.first_ms > 0
         assert one.rss_mib is not None and one.rss_peak_mib is not None
         assert 10 < one.rss_mib <= one.rss_peak_mib
+        assert one.warm_up is not None and one.warm_up.calls >= 0 and one.warm_up.settled_ms > 0
 
 
 def test_ratios_against_float_and_against_onnx_runtime(record: Record) -> None:
@@ -144,6 +145,22 @@ def test_the_frame_is_fixed_by_its_seed(tmp_path: Path) -> None:
     read, named = make_frame(tmp_path / "small.png")
     assert read.shape == (480, 640, 3)
     assert named.name == "small.png"
+
+
+@pytest.mark.parametrize(
+    ("took", "calls", "ms"),
+    [
+        ([1.0] * 20, 0, 0.0),
+        (
+            [9.0, 5.0, 3.0, 2.0, *[1.0] * 20],
+            2,
+            14.0,
+        ),  # a run's median is settled with three of five
+        ([1.0, 1.0, 1.0, 9.0, *[1.0] * 20], 0, 0.0),  # one slow call is no warm-up
+    ],
+)
+def test_the_warm_up_ends_where_calls_are_as_fast_as_later_ones(took: list[float], calls: int, ms: float) -> None:
+    assert warm_up(np.asarray(took)) == (calls, ms, 1.0)
 
 
 def test_memory_is_read_from_proc(tmp_path: Path) -> None:

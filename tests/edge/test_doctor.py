@@ -10,9 +10,12 @@ import pytest
 
 from onsight_edge.bundle import open_model
 from onsight_edge.cameras import CameraInfo
+from onsight_edge.cpufreq import Clock
 from onsight_edge.device import throttle_state
 from onsight_edge.doctor import Finding, board, cameras, examine, python, runtimes
 from onsight_edge.errors import BackendError, MissingExtraError
+from onsight_edge.power import Sensor, Sensors
+from onsight_edge.throttling import Throttling
 
 HEADLESS = {"opencv-python-headless": "5.0"}
 BOTH = {**HEADLESS, "opencv-python": "5.0"}
@@ -180,16 +183,43 @@ def test_the_clock_and_the_heat() -> None:
 @pytest.mark.parametrize(
     ("raw", "level", "word"),
     [
-        (0, "ok", "not held"),
+        (0, "ok", "nothing has held"),
         (0x50000, "warning", "power supply"),
         (0x50005, "problem", "now"),
         (0x2, "problem", "freq"),
     ],
 )
 def test_throttle_bits(raw: int, level: str, word: str) -> None:
-    (finding,) = board.check_throttling(throttle_state(raw))
-    assert finding.level == level and word in finding.what
+    state = throttle_state(raw)
+    (finding,) = board.check_throttling(Throttling(state.now, state.since_boot, raw=raw))
+    assert finding.level == level and word in finding.what and (level == "ok" or f"({raw:#x})" in finding.what)
     assert board.check_throttling(None) == ()
+
+
+def test_other_boards_tell_of_throttling_too() -> None:
+    (hot,) = board.check_throttling(Throttling(now=("cooling by cpufreq-cpu0",)))
+    assert (hot.level, hot.what) == ("problem", "held back now: cooling by cpufreq-cpu0")
+    (weak,) = board.check_throttling(Throttling(events=(("under-voltage", 0), ("average over-current", 3))))
+    assert weak.level == "warning"
+    assert weak.what == "held back since boot: average over-current (3 times); use the board's own power supply"
+
+
+def test_a_limited_clock_and_the_power_mode() -> None:
+    full, half = Clock((0,), "ondemand", 600, 2400, 2400), Clock((4,), "ondemand", 600, 1500, 2400)
+    assert board.check_clock_limit((full,), None) == ()
+    assert levels(board.check_clock_limit((full,), "MAXN")) == ["ok"]
+    (limited,) = board.check_clock_limit((full, half), "15W")
+    assert limited.level == "warning"
+    assert "1500 of 2400 MHz" in limited.what and "the power mode is 15W" in limited.what
+    assert board.check_clock_limit((Clock((0,), None, None, None, None),), None) == ()
+
+
+def test_an_energy_sensor_is_named_and_one_that_is_closed_with_what_opens_it() -> None:
+    assert board.check_power_sensor(Sensors((), ())) == ()
+    (named,) = board.check_power_sensor(Sensors((Sensor("ina3221 VDD_IN"),), ()))
+    assert (named.level, named.what) == ("ok", "measured by ina3221 VDD_IN")
+    (closed,) = board.check_power_sensor(Sensors((), (("only root may read it", "sudo chmod"),)))
+    assert closed.command == "sudo chmod" and "records have no energy" in closed.what
 
 
 def meminfo(total: int, available: int, swap: int, swap_free: int) -> str:

@@ -35,8 +35,11 @@ def examine(root: Path = _ROOT) -> tuple[Finding, ...]:
     import sys
 
     from onsight_edge.cameras import list_cameras
-    from onsight_edge.device import board_model, governor, read_text, temperature_c, throttled
+    from onsight_edge.cpufreq import clocks
+    from onsight_edge.device import board_model, governor, power_mode, read_text, temperature_c
     from onsight_edge.doctor import board, cameras, python
+    from onsight_edge.power import find_sensors
+    from onsight_edge.throttling import throttling
 
     installed = {
         str(one.metadata["Name"]).lower().replace("_", "-"): one.version
@@ -64,7 +67,9 @@ def examine(root: Path = _ROOT) -> tuple[Finding, ...]:
         ),
         *board.check_governor(governor(root)),
         *board.check_temperature(temperature_c(root)),
-        *board.check_throttling(throttled()),
+        *board.check_clock_limit(clocks(root), power_mode(root)),
+        *board.check_throttling(throttling(root)),
+        *board.check_power_sensor(find_sensors(root)),
         *board.check_memory(read_text(root, "proc/meminfo") or ""),
         *board.check_disk(_free()),
     )

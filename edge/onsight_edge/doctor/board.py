@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from onsight_edge.device import ThrottleState
+from onsight_edge.cpufreq import Clock
 from onsight_edge.doctor.finding import Finding, pip
+from onsight_edge.power import Sensors
+from onsight_edge.throttling import Throttling, supply_at_fault
 
 WARM_C, HOT_C = 70.0, 80.0  # a Raspberry Pi lowers its clock from 80 degrees on
+_LIMITED = 0.9
 _LEAST_MIB, _LITTLE_MIB = 150, 400  # a live run takes about 120 MiB with the video decoder
 _SMALL_BOARD_MIB = 1536
 _LEAST_FREE, _LITTLE_FREE = 100 << 20, 1 << 30
@@ -41,17 +44,42 @@ def check_temperature(celsius: float | None) -> tuple[Finding, ...]:
     return (Finding("heat", "ok", f"{celsius:.0f} °C"),)
 
 
-def check_throttling(state: ThrottleState | None) -> tuple[Finding, ...]:
-    """What a Raspberry Pi's firmware says of its clock and supply; nothing on other boards."""
+def check_clock_limit(clocks: Sequence[Clock], power_mode: str | None) -> tuple[Finding, ...]:
+    """Whether cores may reach what they could.
+
+    Args:
+        clocks: of the processor.
+        power_mode: a Jetson's, None on others.
+    """
+    mode = "" if power_mode is None else f"; the power mode is {power_mode}"
+    for one in clocks:
+        if one.limit_mhz is not None and one.max_mhz is not None and one.limit_mhz < _LIMITED * one.max_mhz:
+            what = f"the clock is limited to {one.limit_mhz:.0f} of {one.max_mhz:.0f} MHz: by heat or a setting{mode}"
+            return (Finding("clock", "warning", what),)
+    return () if power_mode is None else (Finding("clock", "ok", f"power mode {power_mode}"),)
+
+
+def check_throttling(state: Throttling | None) -> tuple[Finding, ...]:
+    """What the device says of its clock and supply; nothing where it says nothing."""
     if state is None:
         return ()
+    bits = "" if state.raw is None else f" ({state.raw:#x})"
     if state.now:
-        what = f"held back now: {', '.join(state.now)} ({state.raw:#x}){_supply(state.now)}"
-        return (Finding("throttling", "problem", what),)
-    if state.since_boot:
-        what = f"held back since boot: {', '.join(state.since_boot)} ({state.raw:#x}){_supply(state.since_boot)}"
-        return (Finding("throttling", "warning", what),)
-    return (Finding("throttling", "ok", "the firmware has not held the clock back since boot"),)
+        return (Finding("throttling", "problem", f"held back now: {', '.join(state.now)}{bits}{_supply(state.now)}"),)
+    counted = [f"{what} ({count} times)" for what, count in state.events if count]
+    held = (*state.since_boot, *counted)
+    if held:
+        return (Finding("throttling", "warning", f"held back since boot: {', '.join(held)}{bits}{_supply(held)}"),)
+    return (Finding("throttling", "ok", "nothing has held the clock back since boot"),)
+
+
+def check_power_sensor(sensors: Sensors) -> tuple[Finding, ...]:
+    """Whether records can say what a picture costs in energy; nothing on the many boards without a sensor."""
+    if sensors.readable:
+        return (Finding("energy", "ok", f"measured by {sensors.readable[0].name}"),)
+    return tuple(
+        Finding("energy", "ok", f"{reason}: records have no energy", command) for reason, command in sensors.closed
+    )
 
 
 def check_memory(meminfo: str) -> tuple[Finding, ...]:
@@ -108,4 +136,4 @@ def _available(values: Mapping[str, int]) -> Finding:
 
 
 def _supply(states: tuple[str, ...]) -> str:
-    return "; use the board's own power supply" if "under-voltage" in states else ""
+    return "; use the board's own power supply" if any(map(supply_at_fault, states)) else ""
