@@ -29,6 +29,7 @@ VERBS = {
     "run": "Classify a camera, a video or a stream, live.",
     "config": "Check or print the TOML file that `onsight run --config` takes.",
     "service": "Install a live run as a systemd service, look at it, remove it.",
+    "tune": "Find what is fastest on this device; `onsight run` uses it from then on.",
     "bench": "Measure latency by variant, backend and threads; writes a record.",
 }
 

@@ -10,6 +10,7 @@
     │   └── MissingExtraError    a package that an extra installs is not there
     ├── SourceError              cameras, video files, streams
     ├── SinkError                where results go
+    ├── ProfileError             what `onsight tune` found out about this device
     ├── NoChildError             a process of its own, for what may crash
     └── BenchmarkError           measuring, and the records
 
@@ -62,6 +63,10 @@ class SourceError(OnsightError):
 
 class SinkError(OnsightError):
     """Results cannot be written where they were sent."""
+
+
+class ProfileError(OnsightError):
+    """A device profile cannot be read, or was made for another model or device."""
 
 
 class NoChildError(OnsightError):

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, their digests, and where caches live."""
+"""Files that are either whole or not there, their digests, and where caches and state live."""
 
 from __future__ import annotations
 
@@ -135,19 +135,34 @@ def cache_folder() -> Path:
         OnsightError: this user has no home folder, as in some containers and services.
     """
     try:
-        return _cache_folder()
+        return _folder("ONSIGHT_CACHE", "Caches", "XDG_CACHE_HOME", ".cache")
     except RuntimeError as error:
         raise OnsightError(f"there is no place for a cache ({error}): name a folder with ONSIGHT_CACHE") from error
 
 
-def _cache_folder() -> Path:
-    if override := os.environ.get("ONSIGHT_CACHE"):
-        return Path(override).expanduser()
+def state_folder() -> Path:
+    """Where onsight keeps what it found out about this device: $ONSIGHT_STATE, or the platform's folder for state.
+
+    It is worth keeping between runs, and of no use on another machine: XDG_STATE_HOME in the words of the
+    XDG Base Directory Specification.
+
+    Raises:
+        OnsightError: this user has no home folder, as in some containers and services.
+    """
+    try:
+        return _folder("ONSIGHT_STATE", "Application Support", "XDG_STATE_HOME", ".local/state")
+    except RuntimeError as error:
+        raise OnsightError(f"there is no place for profiles ({error}): name a folder with ONSIGHT_STATE") from error
+
+
+def _folder(override: str, mac: str, xdg: str, below_home: str) -> Path:
+    if named := os.environ.get(override):
+        return Path(named).expanduser()
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "onsight"
+        return Path.home() / "Library" / mac / "onsight"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "onsight"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onsight"
+    return Path(os.environ.get(xdg) or Path.home() / below_home) / "onsight"
 
 
 def _umask() -> int:

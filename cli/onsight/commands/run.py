@@ -30,6 +30,7 @@ from onsight.options import (
 from onsight.region import Looking, Roi
 from onsight.run_screen import print_summary, say_start
 from onsight.sinking import Outputs, make_sinks, sink_options
+from onsight.tuned import open_wanted, profile_options
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 @backend_option
 @threads_option
 @spec_option
+@profile_options
 @click.option("--threshold", type=FiniteRange(0, 1), help="Answers scored below it are `unknown`.")
 @click.option(
     "--fps",
@@ -87,6 +89,8 @@ def command(
     backend: str,
     threads: int,
     spec: Path | None,
+    profile: Path | None,
+    no_profile: bool,
     threshold: float | None,
     fps: float | None,
     size: str | None,
@@ -110,7 +114,6 @@ def command(
     outputs.check([uri, model], as_json=as_json)
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
-        from onsight_edge.classifier import Classifier
         from onsight_edge.live import run_live
         from onsight_edge.sources import is_continuous, open_source
         from onsight_edge.sources.source import parse_size
@@ -121,7 +124,16 @@ def command(
         source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop, give_up_s=give_up)
         with (
             closing(source),
-            Classifier.open(model, variant=variant, backend=backend, threads=threads, spec=spec) as opened,
+            open_wanted(
+                model,
+                variant=variant,
+                backend=backend,
+                threads=threads,
+                spec=spec,
+                profile=profile,
+                no_profile=no_profile,
+                quiet=outputs.quiet,
+            ) as opened,
         ):
             _self_test(opened)
             wanted = Looking(roi, rotate, flip).applied(opened.spec, source.size_wh)

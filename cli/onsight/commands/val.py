@@ -5,20 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from onsight.loading import reading
+from onsight.loading import load_for
 from onsight.main import print_json
 from onsight.options import SEED, FiniteRange, backend_option, json_option, spec_option, threads_option, variant_option
 from onsight.outputs import check_outputs
 from onsight.scorers import exported_from, map_labels, open_scorer, run_folder, trained_on
 from onsight_edge.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from onsight_edge.datasets import Dataset
-    from onsight_edge.spec import ModelSpec
 
 
 @click.command("val")
@@ -103,12 +99,12 @@ def command(
 
     robustness = leakage = learnt = None
     with open_scorer(model, run, variant=variant, backend=backend, threads=threads, spec=spec) as scorer:
-        dataset = _load(uri, scorer.spec, validation, seed, limit)
+        dataset = load_for(uri, scorer.spec, validation, seed, limit)
         part = getattr(dataset, split)
         if not len(part):
             raise DataError(f"{dataset.name}: the {split} part holds no pictures")
         if duplicates:
-            whole = dataset if limit is None else _load(uri, scorer.spec, validation, seed, None)
+            whole = dataset if limit is None else load_for(uri, scorer.spec, validation, seed, None)
             learnt = steps.seen_parts(whole, split)
         labels = map_labels(part.labels, dataset.classes, scorer.spec.classes)
         classes, names = scorer.spec.classes, picture_names(part, split)
@@ -159,21 +155,3 @@ def _check_files(html: Path | None, sheet: Path | None, inputs: list[str]) -> No
         from onsight_benchmarks.evaluation.page import require_jinja
 
         require_jinja()
-
-
-def _load(uri: str, spec: ModelSpec, validation: float, seed: int, limit: int | None) -> Dataset:
-    from onsight_edge.datasets import load_dataset
-    from onsight_edge.geometry import view_of
-
-    with reading(uri) as on_progress:
-        return load_dataset(
-            uri,
-            size_wh=spec.input_size_wh,
-            colour=spec.colour,
-            resize=spec.resize,
-            view=view_of(spec),
-            validation=validation,
-            seed=seed,
-            limit=limit,
-            on_progress=on_progress,
-        )
