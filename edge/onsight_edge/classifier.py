@@ -18,7 +18,7 @@ import numpy as np
 
 from onsight_edge.backends import Backend, backend_format, open_backend
 from onsight_edge.bundle import ModelFile, open_model
-from onsight_edge.errors import DataError
+from onsight_edge.errors import DataError, ModelError
 from onsight_edge.frame import Prediction, Timings
 from onsight_edge.postprocess import Postprocessor
 from onsight_edge.preprocess import Preprocessor
@@ -141,6 +141,18 @@ class Classifier:
             UnsupportedModelError: the model takes no input, or gives no answer, such as `spec` describes.
         """
         return type(self)(spec, self.backend, self.model)
+
+    def twin(self) -> Classifier:
+        """The same model once more, in a runtime of its own: for another thread.
+
+        Raises:
+            ModelError: this classifier was built from a backend and has no file. BackendError: it does not open again.
+        """
+        if self.model is None:
+            raise ModelError("a classifier without a model file cannot be opened a second time")
+        name, threads = self.backend.name, self.backend.threads
+        opened = open_backend(self.model.data, model_format=self.model.model_format, backend=name, threads=threads)
+        return type(self)(self.spec, opened, self.model)
 
     def close(self) -> None:
         """Free the runtime's memory."""

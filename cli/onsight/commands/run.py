@@ -27,15 +27,17 @@ from onsight.options import (
     threads_option,
     variant_option,
 )
+from onsight.outputs import check_outputs
 from onsight.region import Looking, Roi
 from onsight.run_screen import print_summary, say_start
+from onsight.serving import Serving, make_web, say_where, web_options
 from onsight.sinking import Outputs, make_sinks, sink_options
 from onsight.tuned import open_wanted, profile_options
 
 if TYPE_CHECKING:
     from onsight_edge.classifier import Classifier
     from onsight_edge.live import Policy
-    from onsight_edge.sinks import Sink
+    from onsight_edge.sinks import RunInfo, Sink
     from onsight_edge.spec import Flip, Rotate
 
 
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
 @looking_options
 @deciding_options
 @sink_options
+@web_options
 @config_option
 @json_option
 def command(
@@ -104,6 +107,7 @@ def command(
     flip: Flip | None,
     deciding: Deciding,
     outputs: Outputs,
+    serving: Serving,
     config: Path | None,
     as_json: bool,
 ) -> int:
@@ -112,8 +116,11 @@ def command(
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
     outputs.check([uri, model], as_json=as_json)
+    serving.check()
+    check_outputs(serving.targets, [uri, model])
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
+        from onsight_edge.control import Control
         from onsight_edge.live import run_live
         from onsight_edge.sources import is_continuous, open_source
         from onsight_edge.sources.source import parse_size
@@ -141,17 +148,27 @@ def command(
                 wanted = replace(wanted, threshold=threshold)
             classifier = opened if wanted is opened.spec else opened.with_spec(wanted)
             judge = make_judge(classifier, deciding, continuous=is_continuous(uri))
+            control = Control(judge)
+            web = make_web(serving, control, source, config)
+
+            def on_start(info: RunInfo) -> None:
+                if not outputs.quiet:
+                    say_start(info)
+                if web is not None:
+                    say_where(web)
+
             summary = run_live(
                 source,
                 judge.classifier,
-                sinks,
+                sinks if web is None else [web, *sinks],
                 policy=policy,
                 seconds=seconds,
                 frames=frames,
                 stop=stop,
-                on_start=None if outputs.quiet else say_start,
+                on_start=on_start,
                 decider=judge.decider,
                 sentinel=judge.sentinel,
+                control=control,
             )
     if as_json:
         print_json(summary.to_json())

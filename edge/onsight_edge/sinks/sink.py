@@ -188,6 +188,17 @@ class Picks(Protocol):
 
 
 @runtime_checkable
+class TakesUndecoded(Protocol):
+    """A sink that wants pictures but decodes them itself, when it uses one: `frame.full` may be set.
+
+    Attributes:
+        takes_undecoded: true.
+    """
+
+    takes_undecoded: bool
+
+
+@runtime_checkable
 class Reports(Protocol):
     """A sink that has a connection of its own, and says how that stands."""
 

@@ -13,7 +13,17 @@ import numpy as np
 from onsight_edge.errors import DataError, OnsightError
 from onsight_edge.frame import Notice, Result
 from onsight_edge.sinks.run_end import RunEnd
-from onsight_edge.sinks.sink import SINK_BACK, SINK_FAILED, Picks, Recovers, Reports, Sink, SinkSummary, TakesNotices
+from onsight_edge.sinks.sink import (
+    SINK_BACK,
+    SINK_FAILED,
+    Picks,
+    Recovers,
+    Reports,
+    Sink,
+    SinkSummary,
+    TakesNotices,
+    TakesUndecoded,
+)
 
 _TICK_S = 0.1
 _AFTER_STOP_S = 3.0
@@ -46,6 +56,7 @@ class SinkWorker:
         workers of one run share it, so that several that hang cost those 3 s together and not each.
         """
         self.sink = sink
+        self._undecoded = isinstance(sink, TakesUndecoded)
         self._wait = wait
         self._end = RunEnd() if end is None else end
         self._tell = tell
@@ -163,7 +174,7 @@ class SinkWorker:
             self._note_age(one)
             if isinstance(self.sink, Picks) and not self.sink.picks(one):
                 return None
-            whole = _with_picture(one)
+            whole = one if self._undecoded else _with_picture(one)
             if whole is None:
                 self._dropped += 1
                 return None
