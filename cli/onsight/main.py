@@ -31,6 +31,7 @@ VERBS = {
     "service": "Install a live run as a systemd service, look at it, remove it.",
     "tune": "Find what is fastest on this device; `onsight run` uses it from then on.",
     "bench": "Measure latency by variant, backend and threads; writes a record.",
+    "compare": "Compare bench records: edge against GPU, board against board; table and HTML page.",
 }
 
 

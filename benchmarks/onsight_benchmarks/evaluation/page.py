@@ -17,13 +17,13 @@ from onsight_benchmarks.evaluation.charts import reliability_chart, strength_cha
 from onsight_benchmarks.evaluation.leakage import Leakage
 from onsight_benchmarks.evaluation.robustness import Robustness, corrupted
 from onsight_benchmarks.evaluation.worst import Verdict
+from onsight_benchmarks.html_page import fill_page, require_jinja
 from onsight_edge.corruptions import STRENGTHS
 from onsight_edge.datasets.sheet import tile
-from onsight_edge.errors import DataError, MissingExtraError
+from onsight_edge.errors import DataError
 from onsight_edge.spec import Colour
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
-STYLE = Path(__file__).with_name("style.css")
 _LONGEST = 128  # pixels that a picture in the page has at most
 _MATRIX_CLASSES = 30  # more make a table that nobody can read
 _CONFUSIONS, _PAIRS = 12, 12
@@ -61,18 +61,6 @@ class Report:
     learnt: NDArray[np.uint8] | None = None
 
 
-def require_jinja() -> None:
-    """Say now, and not after minutes of measuring, that the page's package is missing.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
-    """
-    try:
-        import jinja2  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("jinja2", "plots", "the HTML page") from error
-
-
 def render(report: Report) -> str:
     """The page as HTML; names of classes and files are escaped wherever they stand.
 
@@ -80,15 +68,13 @@ def render(report: Report) -> str:
         MissingExtraError: jinja2 is not installed.
     """
     require_jinja()
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, points=_points)
     analysis = report.analysis
     refit = analysis.refit
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        style=Markup(STYLE.read_text(encoding="utf-8")),
+    return fill_page(
+        _TEMPLATE,
+        {"points": _points},
         doc=report.document,
         made=report.document["made"],
         evaluation=analysis.evaluation,
@@ -226,11 +212,6 @@ def data_uri(pixels: NDArray[np.uint8], colour: Colour) -> str:
     if not done:
         raise DataError(f"a picture of shape {pixels.shape} cannot be encoded as PNG")
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share as `12.3 %`, or a dash where it is not defined."""
-    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _points(share: float) -> str:

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from onsight_benchmarks.evaluation.page import STYLE, data_uri, percent, require_jinja
+from onsight_benchmarks.evaluation.page import data_uri
+from onsight_benchmarks.html_page import fill_page, require_jinja
 from onsight_benchmarks.parity.charts import axis, drop_plot, drop_scale, error_plot, error_scale
 from onsight_benchmarks.parity.timing import Times
 from onsight_export.parity.diagnosis import Diagnosis
@@ -29,14 +30,10 @@ def render(parity: Parity, times: Times | None, document: dict[str, Any]) -> str
         MissingExtraError: jinja2 is not installed.
     """
     require_jinja()
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, sentence=_sentence)
     rows, heads = _rows(parity, times)
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        style=Markup(STYLE.read_text(encoding="utf-8")),
+    return fill_page(
+        _TEMPLATE,
+        {"sentence": _sentence},
         doc=document,
         made=document["made"],
         parity=parity,

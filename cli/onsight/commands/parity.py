@@ -189,7 +189,7 @@ def _check_page(html: Path | None, inputs: Sequence[str]) -> None:
     if html.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--html names a .html file, not {html}")
     check_outputs({"--html": html}, inputs)
-    from onsight_benchmarks.evaluation.page import require_jinja
+    from onsight_benchmarks.html_page import require_jinja
 
     require_jinja()
 

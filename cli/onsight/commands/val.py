@@ -152,6 +152,6 @@ def _check_files(html: Path | None, sheet: Path | None, inputs: list[str]) -> No
             raise UsageError(f"{flag} names a {endings[0]} file, not {path}")
     check_outputs({"--html": html, "--sheet": sheet}, inputs)
     if html is not None:
-        from onsight_benchmarks.evaluation.page import require_jinja
+        from onsight_benchmarks.html_page import require_jinja
 
         require_jinja()

@@ -1,0 +1,1 @@
+"""The charts of a comparison as inline SVG, each with its figures as a table."""

@@ -1,0 +1,161 @@
+"""How many times of one subject's time another takes, with an interval that says how sure that is.
+
+Measurements of one record took turns, round by round: their ratio is the median of the rounds' ratios
+(`stats.paired_ratio`), and what disturbed the machine meanwhile hit both. Measurements of different records did not:
+their ratio is that of the two figures, and its interval comes from resampling either side by itself. Such an interval
+says how well each session knows its own figure. It knows nothing of what changed from one session to the other, so
+that a verdict on it asks for a larger difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onsight_benchmarks.comparison.subjects import Subject
+from onsight_benchmarks.stats import LEVEL, Ratio, block_length, narrowness, paired_ratio
+from onsight_benchmarks.verdict import SMALLEST, Answer, judge
+
+Way = Literal["paired", "unpaired", "figures"]
+"""Round by round, from two sessions, or of two figures alone where the values behind them were not kept."""
+Floats = NDArray[np.float64]
+
+SMALLEST_UNPAIRED = 0.1  # medians of one thing, measured in sessions minutes apart, were found to differ by so much
+_RESAMPLES = 2000
+_MOST_BLOCKS = 400  # of more, neighbours are put together
+_MOST_DRAWN = 2e7  # values, all resamples together
+
+
+class Statistic(Protocol):
+    """A figure of many values, along an axis."""
+
+    def __call__(self, values: Floats, /, *, axis: int) -> Floats:
+        """The figures of (..., values) along the axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """How many times of what the other takes (or manages) the one does.
+
+    Attributes:
+        ratio: it.
+        low, high: its interval (`stats.LEVEL`); None where the records keep no values.
+        way: how it came about.
+        answer: of times: `faster`, `slower` or `no difference` (`onsight_benchmarks.verdict`); None without interval.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    way: Way
+    answer: Answer | None = None
+
+    def __str__(self) -> str:
+        known = self.low is not None and self.high is not None
+        return f"{times(self.ratio)}x" + (f" ({times(self.low or 0)}-{times(self.high or 0)})" if known else "")
+
+
+def times(ratio: float) -> str:
+    """A ratio in two or three digits: `0.45`, `1.02`, `12.3`, `1,240`, `0.0041`."""
+    if ratio >= 999.5:
+        return f"{ratio:,.0f}"
+    return f"{ratio:.3g}" if ratio >= 9.995 else f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.2g}"
+
+
+def stage_ratio(of: Subject, to: Subject, stage: str, seed: int = 0) -> Relative | None:
+    """The ratio of two medians of a stage; None where one lacks the stage, or takes no time in it."""
+    ours, theirs = of.measured.latency_ms.get(stage), to.measured.latency_ms.get(stage)
+    if ours is None or theirs is None or ours.p50 <= 0 or theirs.p50 <= 0:
+        return None
+    ratio = ours.p50 / theirs.p50
+    pair = _pair(of, to, stage)
+    if pair is None:
+        return Relative(ratio, None, None, "figures")
+    above, below = (np.median(side, axis=1) for side in pair.sides)
+    if pair.together and min(float(above.min()), float(below.min())) > 0:
+        found = paired_ratio(above, below, seed)
+        return Relative(found.median, found.low, found.high, "paired", judge(found).answer)
+    return _judged(_interval(ratio, pair.of_blocks(np.median), np.median, seed), pair)
+
+
+def throughput_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
+    """How many times of the other's pictures a second the one answers; None where a figure is 0."""
+    ours, theirs = of.measured.throughput_fps, to.measured.throughput_fps
+    if ours <= 0 or theirs <= 0:
+        return None
+    pair = _pair(to, of, "end_to_end")  # the other way round: many pictures are little time
+    if pair is None or not (of.serial and to.serial):
+        return Relative(ours / theirs, None, None, "figures")
+    return _interval(ours / theirs, pair.of_blocks(np.mean), np.mean, seed)
+
+
+def headline_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
+    """The ratio of two scenarios' headline figures; None where they are not of the same scenario and metric."""
+    ours, theirs = of.measured.scenario, to.measured.scenario
+    if ours is None or theirs is None or ours.value <= 0 or theirs.value <= 0:
+        return None
+    if (ours.name, ours.metric, ours.pictures_per_query) != (theirs.name, theirs.metric, theirs.pictures_per_query):
+        return None
+    percent = {"p90_ms": 90.0, "p99_ms": 99.0}.get(ours.metric)
+    pair = _pair(of, to, "end_to_end")
+    if percent is None or pair is None:
+        return Relative(ours.value / theirs.value, None, None, "figures")
+
+    def percentile(values: Floats, axis: int) -> Floats:
+        return np.asarray(np.percentile(values, percent, axis=axis, method="higher"), np.float64)
+
+    return _judged(_interval(ours.value / theirs.value, pair, percentile, seed), pair)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """Two subjects' blocks (blocks, calls) of a stage, and whether they are rounds that both were measured in."""
+
+    sides: tuple[Floats, Floats]
+    together: bool
+
+    def of_blocks(self, statistic: Statistic) -> _Pair:
+        """Each block as its one figure: quicker to resample."""
+        above, below = (np.asarray(statistic(side, axis=1))[:, None] for side in self.sides)
+        return _Pair((above, below), self.together)
+
+
+def _pair(of: Subject, to: Subject, stage: str) -> _Pair | None:
+    above, below = of.blocks_ms(stage), to.blocks_ms(stage)
+    if above is None or below is None or min(float(above.values.min()), float(below.values.min())) <= 0:
+        return None
+    return _Pair((above.values, below.values), of.entry is to.entry and above.rounds and below.rounds)
+
+
+def _interval(ratio: float, pair: _Pair, statistic: Statistic, seed: int) -> Relative:
+    """A ratio of figures with its interval by the circular block bootstrap, widened as in `stats.ratio_of`."""
+    seeds = (seed, seed if pair.together else seed + 1)  # the same rounds on both sides, or some of either
+    drawn = [_resampled(side, statistic, own) for side, own in zip(pair.sides, seeds, strict=True)]
+    low, high = np.quantile(drawn[0] / drawn[1], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    fewest = min(len(side) for side in pair.sides)
+    wider = narrowness(fewest / block_length(fewest))
+    # the figure is of all calls, a resample of whole blocks: the interval holds both
+    low, high = min(float(low), ratio), max(float(high), ratio)
+    way: Way = "paired" if pair.together else "unpaired"
+    return Relative(ratio, ratio * (low / ratio) ** wider, ratio * (high / ratio) ** wider, way)
+
+
+def _judged(found: Relative, pair: _Pair) -> Relative:
+    assert found.low is not None and found.high is not None
+    ratio = Ratio(found.ratio, found.low, found.high, min(len(side) for side in pair.sides))
+    return replace(found, answer=judge(ratio, SMALLEST if pair.together else SMALLEST_UNPAIRED).answer)
+
+
+def _resampled(blocks: Floats, statistic: Statistic, seed: int) -> Floats:
+    """(resamples,) of a statistic of all values of as many blocks, drawn by the circular block bootstrap."""
+    merge = -(-len(blocks) // _MOST_BLOCKS)
+    merged = blocks[: len(blocks) // merge * merge].reshape(-1, merge * blocks.shape[1])
+    count, length = len(merged), block_length(len(merged))
+    resamples = int(min(max(_MOST_DRAWN / merged.size, 200), _RESAMPLES))
+    starts = np.random.default_rng(seed).integers(0, count, (resamples, -(-count // length), 1))
+    drawn = ((starts + np.arange(length)) % count).reshape(resamples, -1)[:, :count]
+    parts = np.array_split(drawn, 20)  # all at once would take much memory
+    return np.concatenate([statistic(merged[some].reshape(len(some), -1), axis=1) for some in parts if len(some)])

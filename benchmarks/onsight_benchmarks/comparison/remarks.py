@@ -1,0 +1,44 @@
+"""What a reader of a comparison must know before believing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onsight_benchmarks.comparison.subjects import Entry
+
+
+def remarks_on(entries: Sequence[Entry]) -> list[str]:
+    """One sentence each, the gravest first: dry runs, records that do not count, and what else differs."""
+    found = [
+        f"{entry.letter} ({entry.name}) is a dry run on {entry.record.device.cpu or 'a processor'}: its figures are no "
+        "GPU's and say nothing of one"
+        for entry in entries
+        if entry.dry_run
+    ]
+    found += [
+        f"{entry.letter} ({entry.name}) is not valid: {reason}"
+        for entry in entries
+        for reason in entry.record.invalid_because
+    ]
+    pictures = {entry.record.method.picture.sha256 for entry in entries}
+    sizes = {entry.record.method.picture.size_wh for entry in entries}
+    if len(sizes) > 1:
+        told = ", ".join(f"{e.letter} {'x'.join(map(str, e.record.method.picture.size_wh))}" for e in entries)
+        found.append(f"frames of different sizes were measured ({told}): preprocessing takes as long as they are large")
+    elif len(pictures) > 1:
+        found.append("different pictures were measured, which networks do not mind and caches hardly")
+    if len(entries) > 1:
+        found.append(
+            "ratios between records are between sessions: their intervals say how well each session knows its own "
+            "figure, not what changed from one to the other"
+        )
+        commits = {(e.record.onsight.version, e.record.onsight.commit) for e in entries}
+        if len(commits) > 1:
+            told = ", ".join(f"{e.letter} {_version(e)}" for e in entries)
+            found.append(f"different onsights measured them ({told})")
+    return found
+
+
+def _version(entry: Entry) -> str:
+    made = entry.record.onsight
+    return made.version + (f" ({made.commit})" if made.commit else "")

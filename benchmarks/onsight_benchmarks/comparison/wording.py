@@ -1,0 +1,44 @@
+"""What figures mean, in words that screen and page share."""
+
+from __future__ import annotations
+
+from onsight_benchmarks.comparison.comparison import Comparison
+from onsight_benchmarks.comparison.ratios import Relative, times
+from onsight_benchmarks.comparison.subjects import Subject
+from onsight_benchmarks.measurement import Scenario
+
+_METRICS = {
+    "p90_ms": "p90 {:.3f} ms",
+    "p99_ms": "p99 {:.3f} ms",
+    "age_p90_ms": "age p90 {:.1f} ms",
+    "pictures_per_s": "{:,.0f} pictures/s",
+}
+
+
+def best_sentence(comparison: Comparison, best: Subject) -> str:
+    """A record's fastest, beside the reference where it is another."""
+    p50 = best.p50_ms
+    figure = f"{best.measured.throughput_fps:,.0f} pictures a second" if p50 is None else f"{p50:.3f} ms a call"
+    said = f"{best.entry.letter}'s fastest on {best.entry.device}: {best.label}, {figure}"
+    beside = comparison.relative(best)
+    whole = None if beside is None else beside.stages.get("end_to_end")
+    if whole is None:
+        return said + "."
+    return f"{said}: {relative_words(whole, comparison.reference.name)}."
+
+
+def relative_words(relative: Relative, other: str) -> str:
+    """`0.16x (0.15-0.17) of the time of A tflite-int8/litert/1, 6.2 times as fast`."""
+    said = f"{relative} of the time of {other}"
+    if relative.answer == "no difference":
+        return f"{said}, no difference that this could show"
+    if relative.ratio < 1:
+        return f"{said}, {times(1 / relative.ratio)} times as fast"
+    return said
+
+
+def scenario_words(scenario: Scenario) -> str:
+    """A scenario and its figure: `single-stream, p90 1.234 ms`."""
+    figure = _METRICS.get(scenario.metric, f"{scenario.metric.replace('{', '')} {{:g}}").format(scenario.value)
+    several = f", {scenario.pictures_per_query} a query" if scenario.pictures_per_query > 1 else ""
+    return f"{scenario.name}{several}: {figure}"
