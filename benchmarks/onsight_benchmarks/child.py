@@ -30,17 +30,12 @@ def run_child(module: str, arguments: Sequence[str], *, python: str = sys.execut
         BenchmarkError: it failed or took too long; the message has its last line.
     """
     with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
-        for package in (onsight_edge, onsight_benchmarks):
-            source = Path(str(package.__file__)).resolve().parent
-            (Path(folder) / source.name).symlink_to(source, target_is_directory=True)
-        # our PYTHONPATH may hold packages built for this interpreter only
-        inherited = os.environ.get("PYTHONPATH") if python == sys.executable else None
-        search = os.pathsep.join(filter(None, (folder, inherited)))
+        environment = lend_packages(Path(folder), python)
         try:
             done = subprocess.run(
                 [python, "-m", module, *arguments],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": search},
+                env=environment,
                 capture_output=True,
                 text=True,
                 timeout=timeout_s,
@@ -53,3 +48,17 @@ def run_child(module: str, arguments: Sequence[str], *, python: str = sys.execut
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise BenchmarkError(f"{module} failed in a process of its own: {last}")
     return done.stdout
+
+
+def lend_packages(folder: Path, python: str) -> dict[str, str]:
+    """Link the packages that run here into an empty folder of a child's.
+
+    Returns:
+        The environment variables under which `python` finds them there.
+    """
+    for package in (onsight_edge, onsight_benchmarks):
+        source = Path(str(package.__file__)).resolve().parent
+        (folder / source.name).symlink_to(source, target_is_directory=True)
+    # our PYTHONPATH may hold packages built for this interpreter only
+    inherited = os.environ.get("PYTHONPATH") if python == sys.executable else None
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), inherited)))}

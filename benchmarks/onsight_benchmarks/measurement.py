@@ -123,6 +123,25 @@ class KnownAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """Whether it answers what a reference answers.
+
+    Attributes:
+        with_whom: the reference, such as `keras-jax float32 on the CPU`.
+        pictures: how many both were shown.
+        of: which pictures, such as `cifar10 test` or `seeded noise`.
+        same: pictures of the same best class.
+        max_difference: the largest difference of a score, 0..1; None where only classes were compared.
+    """
+
+    with_whom: str
+    pictures: int
+    of: str
+    same: int
+    max_difference: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """A slice of a sustained measurement.
 
@@ -198,7 +217,7 @@ class Measurement:
     Attributes:
         latency_ms: stage -> Summary in milliseconds, for each call of `batch` pictures; None, or no key, for a stage
             that this measurement does not have. Stages: `capture decode preprocess inference postprocess publish
-            end_to_end`, on a GPU `h2d compute d2h end_to_end`.
+            end_to_end`, on a GPU `h2d compute d2h device end_to_end`.
         throughput_fps: classifications a second, one after the other.
         init_ms, first_ms: in a fresh process, see onsight_benchmarks.fresh; medians of several.
         rss_mib, rss_peak_mib: resident memory of such a process.
@@ -210,6 +229,7 @@ class Measurement:
         energy: None where the device has no sensor.
         accuracy: what the export's report says of the file.
         over_time: slices of a sustained measurement (`--minutes`).
+        agreement: with a reference; None where none was asked.
         sustained: what they come to.
         warm_up: how a fresh process gets going; None in older records and with `--fresh 0`.
     """

@@ -1,16 +1,17 @@
-"""The one frame that everything is measured on."""
+"""The one frame that everything is measured on.
+
+OpenCV is imported where a frame is drawn: records are also read and written where there is none, beside a GPU.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from onsight_edge.files import sha256_bytes
-from onsight_edge.images import read_image
 
 FRAME_SIZE_WH = (640, 480)
 
@@ -46,6 +47,10 @@ def make_frame(image: Path | None = None, seed: int = 0) -> tuple[NDArray[np.uin
     if image is None:
         frame = synthetic_frame(seed)
     else:
+        import cv2
+
+        from onsight_edge.images import read_image
+
         read = read_image(image)
         frame = np.ascontiguousarray(cv2.resize(read, FRAME_SIZE_WH, interpolation=cv2.INTER_AREA), np.uint8)
     name = "synthetic" if image is None else image.name
@@ -57,6 +62,8 @@ def synthetic_frame(seed: int = 0) -> NDArray[np.uint8]:
 
     Convolutions take the same time for any pixels, but a constant picture would let caches flatter the resize.
     """
+    import cv2
+
     width, height = FRAME_SIZE_WH
     draw = np.random.default_rng(seed)
     coarse = draw.integers(0, 256, (12, 16, 3), dtype=np.uint8)
