@@ -13,10 +13,10 @@ from onsight_benchmarks.stats import paired_ratio
 
 
 def compare_all(measurements: Sequence[Measurement], rounds: Sequence[Sequence[Block]], seed: int) -> list[Comparison]:
-    """LiteRT's int8 file, at each number of threads, against its float32 one and against ONNX Runtime's two."""
+    """LiteRT's int8 file, at each number of threads and batch, against its float32 one and ONNX Runtime's two."""
     found: list[Comparison] = []
-    by_key = {(m.model.variant, m.backend.name, m.backend.threads): i for i, m in enumerate(measurements)}
-    for (variant, backend, threads), of in by_key.items():
+    by_key = {(m.model.variant, m.backend.name, m.backend.threads, m.batch): i for i, m in enumerate(measurements)}
+    for (variant, backend, threads, batch), of in by_key.items():
         if (variant, backend) != ("tflite-int8", "litert"):
             continue
         for other in (
@@ -25,7 +25,7 @@ def compare_all(measurements: Sequence[Measurement], rounds: Sequence[Sequence[B
             ("onnx-float32", "onnxruntime"),
             ("tflite-int8", "tflite-runtime"),
         ):
-            to = by_key.get((*other, threads))
+            to = by_key.get((*other, threads, batch))
             if to is None:
                 continue
             for stage in ("inference", "end_to_end"):

@@ -1,51 +1,52 @@
-"""Latency of variants x backends x threads, all in one process and in turns (onsight_benchmarks.rounds)."""
+"""`bench`: a model by variant, backend and threads, in one of the scenarios; see onsight_benchmarks.scenarios."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onsight_benchmarks.camera import shown
 from onsight_benchmarks.comparisons import compare_all
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.early_stopping import estimate, min_queries
 from onsight_benchmarks.fresh import FreshStart, fresh_starts, typical_warm_up
-from onsight_benchmarks.measurement import STAGES, MeasuredBackend, Measurement, Scenario
+from onsight_benchmarks.measurement import MeasuredBackend, Measurement
 from onsight_benchmarks.model_facts import describe_model, known_accuracy
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import ALL, Combination, open_all
 from onsight_benchmarks.provenance import now_utc, provenance
-from onsight_benchmarks.record import Method, Record
-from onsight_benchmarks.rounds import (
-    BLOCK,
-    ORDER,
-    SETTLE_CALLS,
-    SETTLE_MS,
-    WARMUP,
-    Block,
-    measure_rounds,
-    timed_stages,
-)
-from onsight_benchmarks.stats import percentile, summarise
+from onsight_benchmarks.record import Method, Record, Skipped
+from onsight_benchmarks.rounds import BLOCK, ORDER, SETTLE_CALLS, SETTLE_MS, WARMUP
+from onsight_benchmarks.scenarios import SCENARIOS, WITH_LOADGEN, default_queries, preparation
+from onsight_benchmarks.scenarios.outcome import Outcome, Progress, Setup
+from onsight_benchmarks.stats import summarise
 from onsight_edge.device import describe_device
 from onsight_edge.errors import UsageError
+from onsight_edge.sources.source import check_fps
 
-ITERATIONS = 300
-LEAST_ITERATIONS = 101  # below that the 99th percentile is the maximum
+LEAST_QUERIES = 101  # with fewer the 99th percentile is the maximum
 FRESH = 3
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and which share of it is done, 0..1."""
+PICTURES_PER_QUERY = 8
+BATCHES = (1, 8, 32)
+FPS = 30.0
+SOURCE = "synthetic://"
+MOST_PICTURES = 1024  # a query or a batch
+_ORDERS = {
+    "turns": ORDER,
+    "loadgen": "LoadGen issued the queries, one combination after the other",
+    "live": "one combination after the other, in an order drawn anew",
+}
 
 
 def bench(
     model: str | Path = "default",
     *,
+    scenario: str = "single-stream",
     variants: Sequence[str] = (ALL,),
     backends: Sequence[str] = (ALL,),
     threads: Sequence[int] = (1,),
@@ -53,6 +54,11 @@ def bench(
     seconds: float | None = None,
     warmup: int = WARMUP,
     fresh: int = FRESH,
+    pictures_per_query: int = PICTURES_PER_QUERY,
+    batches: Sequence[int] = BATCHES,
+    fps: float = FPS,
+    source: str = SOURCE,
+    loadgen: bool = False,
     image: Path | None = None,
     spec: Path | None = None,
     seed: int = 0,
@@ -63,125 +69,134 @@ def bench(
 
     Args:
         model, variants, backends, threads, spec: what to measure, see `open_all`.
-        iterations: measured calls of each combination, rounded up to whole blocks; default 300 where `seconds` is not
-            given either.
+        scenario: how queries come, one of SCENARIOS.
+        iterations: measured queries of each combination, rounded up to whole blocks; for `live` the frames that its
+            camera calls for. Where `seconds` is not given either: 300, for `multi-stream` 670, for `offline` 100.
         seconds: go on measuring for so long, all combinations together.
-        warmup: unmeasured calls of each before.
+        warmup: unmeasured queries of each before.
         fresh: processes to start for each, for init, first call and memory; 0 leaves these out.
+        pictures_per_query: of `multi-stream`.
+        batches: sizes to measure in `offline`.
+        fps, source: of the camera of `live`, see `open_camera`.
+        loadgen: let MLPerf LoadGen issue the queries.
         image: a picture file in place of the synthetic frame.
         seed: of the order and the synthetic frame.
         values: keep every measured value in the record.
         progress: told how far it is.
 
     Raises:
-        UsageError: a number makes no sense. ModelError, DataError: no such model or picture.
+        UsageError: a number makes no sense, or the scenario has no use for an option. ModelError, DataError,
+        SourceError: no such model, picture or source. MissingExtraError: `loadgen` without LoadGen.
         BenchmarkError: nothing to measure, or a fresh process failed.
     """
+    if scenario not in SCENARIOS:
+        raise UsageError(f"the scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
+    if loadgen and scenario not in WITH_LOADGEN:
+        raise UsageError(f"LoadGen has no scenario {scenario!r}: --loadgen goes with {', '.join(WITH_LOADGEN)}")
     if (iterations is not None and iterations < 1) or (seconds is not None and seconds <= 0):
         raise UsageError("--iterations must be at least 1 and --seconds above 0")
     if warmup < 0 or fresh < 0:
         raise UsageError("--warmup and --fresh cannot be negative")
+    if not batches or not all(1 <= count <= MOST_PICTURES for count in (pictures_per_query, *batches)):
+        raise UsageError(f"a query and a batch hold 1 to {MOST_PICTURES} pictures")
+    check_fps(fps)
     if iterations is None and seconds is None:
-        iterations = ITERATIONS
+        iterations = default_queries(scenario)
     tell: Progress = progress or (lambda what, share: None)
     frame, picture = make_frame(image, seed)
     combinations, skipped = open_all(model, variants=variants, backends=backends, threads=threads, spec=spec)
-    try:
+    with ExitStack() as opened:
+        for one in combinations:
+            opened.callback(one.classifier.close)
         rng = random.Random(seed)
         starts = fresh_starts(combinations, frame, fresh, rng, tell)
-        for done, one in enumerate(combinations):
-            tell("warming up", done / len(combinations))
-            for _ in range(warmup):
-                one.classifier.classify_timed(frame)
+
+        def leave_out(one: Combination, why: str) -> None:
+            skipped.append(Skipped(one.variant or "", one.backend, why))
+
+        measure = preparation(scenario)(
+            combinations,
+            Setup(
+                frame=frame,
+                iterations=iterations,
+                seconds=seconds,
+                warmup=warmup,
+                rng=rng,
+                tell=tell,
+                opened=opened,
+                pictures_per_query=pictures_per_query,
+                batches=tuple(dict.fromkeys(batches)),
+                fps=fps,
+                source=source,
+                loadgen=loadgen,
+                leave_out=leave_out,
+            ),
+        )
         watch = Watch()
-        rounds = measure_rounds(
-            [timed_stages(one.classifier, frame) for one in combinations],
-            iterations=iterations,
-            seconds=seconds,
-            rng=rng,
-            progress=lambda share: tell("measuring", share),
-        )
+        outcomes = measure()
         conditions, objections = watch.stop(os.cpu_count() or 1)
-        measurements = tuple(
-            _measurement(one, blocks, start, objections, values)
-            for one, blocks, start in zip(combinations, rounds, starts, strict=True)
-        )
-    finally:
-        for one in combinations:
-            one.classifier.close()
+        start_of = dict(zip(map(id, combinations), starts, strict=True))
+        measurements = tuple(_measurement(one, start_of[id(one.combination)], objections, values) for one in outcomes)
     reasons = dict.fromkeys(reason for one in measurements for reason in one.invalid_because)
+    turns = scenario != "live" and not loadgen
     return Record(
         onsight=provenance(),
         taken=now_utc(),
         device=describe_device(),
         method=Method(
-            order=ORDER,
-            clock="time.perf_counter_ns",
+            order=_ORDERS["live" if scenario == "live" else "loadgen" if loadgen else "turns"],
+            clock="time.monotonic_ns" if scenario == "live" else "time.perf_counter_ns",
             picture=picture,
             seed=seed,
             warmup=warmup,
-            rounds=len(rounds[0]),
-            block=BLOCK,
-            settle_calls=SETTLE_CALLS,
-            settle_ms=SETTLE_MS,
+            rounds=len(outcomes[0].blocks) if turns else 1,
+            block=BLOCK if turns else outcomes[0].scenario.queries,
+            settle_calls=SETTLE_CALLS if turns else 0,
+            settle_ms=SETTLE_MS if turns else 0.0,
             fresh=fresh,
+            source=shown(source) if scenario == "live" else None,
+            fps=fps if scenario == "live" else None,
         ),
         conditions=conditions,
         measurements=measurements,
-        comparisons=tuple(compare_all(measurements, rounds, seed)),
+        comparisons=tuple(compare_all(measurements, [one.blocks for one in outcomes], seed)) if turns else (),
         skipped=tuple(skipped),
         valid=not reasons,
         invalid_because=tuple(reasons),
     )
 
 
-def _measurement(
-    one: Combination,
-    blocks: Sequence[Block],
-    starts: Sequence[FreshStart],
-    objections: Sequence[str],
-    values: bool,
-) -> Measurement:
-    taken = np.concatenate(blocks)
-    backend = one.classifier.backend
-    reasons = list(objections)
-    if len(taken) < LEAST_ITERATIONS:
-        reasons.append(f"{len(taken)} calls were measured; at least {LEAST_ITERATIONS} are needed for a p99")
-    file = one.classifier.model
+def _measurement(one: Outcome, starts: Sequence[FreshStart], objections: Sequence[str], values: bool) -> Measurement:
+    classifier = one.combination.classifier
+    backend, file = classifier.backend, classifier.model
     assert file is not None  # Classifier.open gave it
+    reasons = [*objections, *one.objections]
+    queries = one.scenario.queries
+    if one.scenario.name != "offline" and queries < LEAST_QUERIES:
+        reasons.append(f"{queries} queries were measured; at least {LEAST_QUERIES} are needed for a p99")
+    stages = {stage: taken for stage, taken in one.stages_ns.items() if stage != "age"}
+    kept = {stage: tuple(np.round(taken / 1e3, 1).tolist()) for stage, taken in one.stages_ns.items()}
     return Measurement(
         model=describe_model(file),
         backend=MeasuredBackend(backend.name, backend.version, backend.threads, backend.detail),
         latency_ms={
-            "capture": None,
-            **{stage: summarise(taken[:, i] / 1e6, digits=6) for i, stage in enumerate(STAGES)},
+            **({} if "capture" in stages else {"capture": None}),
+            **{stage: summarise(taken / 1e6, digits=6) for stage, taken in stages.items()},
         },
-        throughput_fps=round(len(taken) / (float(taken[:, -1].sum()) / 1e9), 2),
+        throughput_fps=round(one.pictures / one.seconds, 2),
         init_ms=_median([start.init_ms for start in starts]),
         first_ms=_median([start.first_ms for start in starts]),
         rss_mib=_median([start.rss_mib for start in starts]),
         rss_peak_mib=_median([start.rss_peak_mib for start in starts]),
         valid=not reasons,
         invalid_because=tuple(reasons),
-        values_us={s: tuple(np.round(taken[:, i] / 1e3, 1).tolist()) for i, s in enumerate(STAGES)} if values else None,
-        scenario=single_stream(taken[:, -1] / 1e6),
+        values_us=kept if values else None,
+        batch=one.batch,
+        scenario=one.scenario,
+        age_ms=one.age_ms,
+        frames=one.frames,
         accuracy=known_accuracy(file),
         warm_up=typical_warm_up(starts),
-    )
-
-
-def single_stream(took_ms: NDArray[np.float64]) -> Scenario:
-    """LoadGen's single stream: the next query when the last was answered; p90 is what counts."""
-    ordered = np.sort(took_ms)
-    early = estimate(ordered, 0.9)
-    return Scenario(
-        name="single-stream",
-        pictures_per_query=1,
-        queries=len(ordered),
-        metric="p90_ms",
-        value=round(percentile(ordered, 90), 6),
-        min_queries=min_queries(0.9),
-        early_stopping=None if early is None else round(early, 6),
     )
 
 

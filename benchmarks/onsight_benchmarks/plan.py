@@ -35,6 +35,12 @@ class Combination:
     spec: Path | None
     classifier: Classifier
 
+    def reopen(self) -> Classifier:
+        """The same once more, with a runtime of its own."""
+        return Classifier.open(
+            self.model, variant=self.variant, backend=self.backend, threads=self.threads, spec=self.spec, trusted=True
+        )
+
 
 def open_all(
     model: str | Path = "default",

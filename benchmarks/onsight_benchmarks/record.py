@@ -55,6 +55,7 @@ class Method:
         rounds, block: every combination was measured in `rounds` blocks of `block` calls.
         settle_calls, settle_ms: unmeasured calls before each block: at least so many, for at least so long.
         fresh: fresh processes for each combination.
+        source, fps: the camera of `live`; else None.
     """
 
     order: str
@@ -67,6 +68,8 @@ class Method:
     settle_calls: int
     settle_ms: float
     fresh: int
+    source: str | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

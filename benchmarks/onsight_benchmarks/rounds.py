@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.measurement import STAGES
 from onsight_edge.classifier import Classifier
+from onsight_edge.frame import Timings
 
+ITERATIONS = 300  # calls of each where nobody says how many
 BLOCK = 10
 SETTLE_CALLS = 2
 SETTLE_MS = 2.0
@@ -29,14 +31,18 @@ Block = NDArray[np.int64]
 """(calls, stages) nanoseconds, stages as in STAGES."""
 
 
-def timed_stages(classifier: Classifier, frame: NDArray[np.uint8]) -> Callable[[int], Block]:
-    """A function that classifies the frame so many times and returns what each call's stages took."""
+def timed_queries(query: Callable[[], Timings]) -> Callable[[int], Block]:
+    """A function that makes a query so many times and returns what each one's stages took, as STAGES has them.
+
+    Args:
+        query: answers one query and says where its time went.
+    """
 
     def measure(calls: int) -> Block:
         block = np.empty((calls, len(STAGES)), np.int64)
         for row in block:
             started = time.perf_counter_ns()
-            _, timings = classifier.classify_timed(frame)
+            timings = query()
             ended = time.perf_counter_ns()
             row[0] = timings.preprocess_ns
             row[1] = timings.inference_ns
@@ -45,6 +51,11 @@ def timed_stages(classifier: Classifier, frame: NDArray[np.uint8]) -> Callable[[
         return block
 
     return measure
+
+
+def timed_stages(classifier: Classifier, frame: NDArray[np.uint8]) -> Callable[[int], Block]:
+    """A function that classifies the frame so many times and returns what each call's stages took."""
+    return timed_queries(lambda: classifier.classify_timed(frame)[1])
 
 
 def timed_call(call: Callable[[], object]) -> Callable[[int], Block]:
@@ -68,7 +79,6 @@ def measure_rounds(
     seconds: float | None = None,
     rng: random.Random,
     progress: Callable[[float], None] | None = None,
-    after_round: Callable[[float], None] | None = None,
 ) -> list[list[Block]]:
     """Let subjects take turns until each has enough blocks.
 
@@ -78,7 +88,6 @@ def measure_rounds(
         seconds: at least so long, all together; None for no such limit.
         rng: draws the order of every round.
         progress: told the share that is done.
-        after_round: told after each round how many seconds the measuring has taken.
 
     Returns:
         For each subject its blocks, in the order of the rounds.
@@ -92,8 +101,6 @@ def measure_rounds(
             settle(subjects[index])
             blocks[index].append(subjects[index](BLOCK))
         passed = time.monotonic() - started
-        if after_round is not None:
-            after_round(passed)
         shares = [1.0]
         if iterations is not None:
             shares.append(rounds * BLOCK / iterations)

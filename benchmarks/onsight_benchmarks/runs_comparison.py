@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onsight_benchmarks.latency import ITERATIONS
+from onsight_benchmarks.rounds import ITERATIONS
 from onsight_benchmarks.runs import LeftOut, RunFacts, group_runs, read_run, unfinished
 from onsight_benchmarks.runs_advice import Judged, advise, pareto
 from onsight_benchmarks.runs_int8 import Int8, Latencies, known_macs, measure_latencies, open_int8

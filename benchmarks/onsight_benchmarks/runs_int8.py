@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onsight_benchmarks.conditions import Conditions, Watch
-from onsight_benchmarks.latency import ITERATIONS
 from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.picture import Picture, make_frame
-from onsight_benchmarks.rounds import BLOCK, WARMUP, measure_rounds, timed_stages
+from onsight_benchmarks.rounds import BLOCK, ITERATIONS, WARMUP, measure_rounds, timed_stages
 from onsight_benchmarks.runs import RunFacts
 from onsight_benchmarks.stats import Summary, summarise
 from onsight_edge import __version__

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from onsight_benchmarks.accuracy_record import record_name
-from onsight_benchmarks.latency import ITERATIONS
 from onsight_benchmarks.parity.record import VariantsRecord
 from onsight_benchmarks.parity.recording import build_record
 from onsight_benchmarks.parity.timing import measure_times
 from onsight_benchmarks.record_file import check_writable
+from onsight_benchmarks.rounds import ITERATIONS
 from onsight_benchmarks.runs import read_run
 from onsight_benchmarks.runs_int8 import known_macs
 from onsight_benchmarks.tables.variants import variants_markdown

@@ -24,9 +24,33 @@ def test_a_table_and_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert call("--iterations", "10", "--fresh", "0", "--warmup", "1", "--threads", "1,2", "--out", str(out)) == 0
     printed = capsys.readouterr()
     assert "tflite-int8" in printed.out and "litert" in printed.out
-    assert "not valid: 10 calls were measured" in printed.out
+    assert "not valid: 10 queries were measured" in printed.out
     record = json.loads(out.read_text())
     assert [one["backend"]["threads"] for one in record["measurements"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "flags", "heads"),
+    [
+        ("multi-stream", ["--pictures-per-query", "2"], ["p99 counts", "p99 <="]),
+        ("offline", ["--batch", "1,2"], ["pictures/s", "picture ms"]),
+        ("live", ["--fps", "50"], ["age p50", "missing", "capture"]),
+    ],
+)
+def test_every_scenario_has_its_table(
+    capsys: pytest.CaptureFixture[str], scenario: str, flags: list[str], heads: list[str]
+) -> None:
+    assert call("--scenario", scenario, "--iterations", "10", "--fresh", "0", *flags) == 0
+    printed = capsys.readouterr().out
+    assert all(head in printed for head in heads) and "…" not in printed
+    if scenario == "multi-stream":
+        assert "no early-stopping estimate of the p99: 10 queries were measured, 662 are the least for it" in printed
+
+
+def test_loadgens_figures_are_shown_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    assert call("--loadgen", "--iterations", "64", "--fresh", "0") == 0
+    assert "found p90" in capsys.readouterr().out
 
 
 def test_json_is_one_document_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,6 +74,13 @@ def test_json_is_one_document_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         (["--seed", "-1"], 2, "--seed"),
         (["--seconds", "nan"], 2, "not a finite number"),
         (["--seconds", "inf"], 2, "not a finite number"),
+        (["--scenario", "server"], 2, "single-stream"),
+        (["--batch", "1,8"], 2, "--batch belongs to --scenario offline"),
+        (["--scenario", "offline", "--batch", "0"], 2, "--batch needs numbers of at least 1 and at most 1024"),
+        (["--scenario", "multi-stream", "--fps", "30"], 2, "--fps belongs to --scenario live"),
+        (["--scenario", "live", "--loadgen"], 2, "LoadGen has no scenario 'live'"),
+        (["--scenario", "live", "--source", "nowhere.mp4"], 1, "there is no 'nowhere.mp4'"),
+        (["--scenario", "live", "--source", "synthetic://?fps=5"], 2, "give the rate with --fps"),
         (["--variant", ","], 2, "--variant needs at least one name"),
         (["--out", "record.txt"], 2, "--out must name a .json file"),
         (["--seconds", "0"], 2, "--seconds"),
@@ -91,7 +122,7 @@ def test_the_tables_are_whole_on_80_columns() -> None:
     """All six variants of the committed record, every number to be read."""
     from rich.console import Console
 
-    from onsight.commands.bench import latency_tables
+    from onsight.bench_screen import latency_tables
 
     record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
     console = Console(width=80, record=True, file=io.StringIO())
@@ -106,7 +137,7 @@ def test_the_tables_are_whole_on_80_columns() -> None:
 def test_a_slow_device_and_long_names_cost_no_number() -> None:
     from rich.console import Console
 
-    from onsight.commands.bench import latency_tables
+    from onsight.bench_screen import latency_tables
 
     record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
     one = record.measurements[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from onsight_edge.backends.backend import Backend
+from onsight_edge.backends.backend import Backend, Resizable
 from onsight_edge.errors import BackendError, MissingExtraError, UnsupportedModelError, UsageError
 
 # backend -> (module, the format it executes); the order is the order of trying
@@ -32,6 +32,7 @@ __all__ = [
     "FORMATS",
     "FOR_COMPARING",
     "Backend",
+    "Resizable",
     "backend_format",
     "backends_for",
     "open_backend",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,4 +48,17 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the runtime's memory; nothing but `close` may be called afterwards."""
+        ...
+
+
+@runtime_checkable
+class Resizable(Protocol):
+    """A backend that can be made ready for another batch size than the one picture that live frames come as."""
+
+    def resize(self, batch: int) -> None:
+        """Take batches of so many pictures from now on, and no others.
+
+        Raises:
+            BackendError: the file allows no such batch.
+        """
         ...

@@ -75,6 +75,15 @@ class LiteRTBackend:
             raise BackendError(f"{self.name} failed to run the model: {_one_line(error)}") from error
         return output
 
+    def resize(self, batch: int) -> None:
+        """See `Resizable.resize`: files of a batch of 1 take others too, unless an operator has it built in."""
+        interpreter = self._interpreter
+        try:
+            interpreter.resize_tensor_input(self._input_index, [batch, *self.input.shape[1:]])
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(f"{self.name}: this file takes no batch of {batch}: {_one_line(error)}") from error
+
     def close(self) -> None:
         """See `Backend.close`."""
         self._interpreter = None

@@ -67,6 +67,11 @@ class OnnxRuntimeBackend:
             raise BackendError(f"onnxruntime failed to run the model: {_one_line(error)}") from error
         return output
 
+    def resize(self, batch: int) -> None:
+        """See `Resizable.resize`: a session takes any batch where the file leaves it free."""
+        if self.input.shape[0] not in (-1, batch):
+            raise BackendError(f"onnxruntime: this file takes batches of {self.input.shape[0]} only, not of {batch}")
+
     def close(self) -> None:
         """See `Backend.close`."""
         self._session = None

@@ -26,15 +26,13 @@ SPLITS = ("test", "validation", "train")
 class DatasetSource:
     """A split of a labelled set at a fixed rate, in an order drawn from a seed."""
 
-    live = True
-
     def __init__(
         self,
         uri: str,
         split: Split,
         classes: tuple[str, ...],
         *,
-        fps: float = 30.0,
+        fps: float | None = 30.0,
         size_wh: tuple[int, int] = (640, 480),
         seed: int = 0,
         loop: bool = False,
@@ -45,7 +43,7 @@ class DatasetSource:
             uri: for people.
             split: RGB or grey pictures and their labels.
             classes: the names that the labels count.
-            fps: frames a second.
+            fps: frames a second; None delivers them as fast as they are taken, and is not live.
             size_wh: width and height of the frames in pixels.
             seed: of the order; equal seeds play equal orders.
             loop: begin again at the end, in the same order.
@@ -57,17 +55,21 @@ class DatasetSource:
         if not len(split):
             raise SourceError(f"{uri}: this split holds no picture")
         self.uri = uri
+        self.live = fps is not None
         self.fps = fps
         self.size_wh = size_wh
         self.health = Health()
         self._split, self._classes, self._loop = split, classes, loop
         self._order = np.random.default_rng(seed).permutation(len(split))
-        self._pacer = Pacer(fps)
+        self._pacer = None if fps is None else Pacer(fps)
+        self._closed = False
         self._index = 0
 
     def read(self) -> Frame | None:
         """The next picture as a frame; None after the last. Its name is its position in the split, or its file's."""
-        if (self._index >= len(self._order) and not self._loop) or not self._pacer.wait():
+        if self._closed or (self._index >= len(self._order) and not self._loop):
+            return None
+        if self._pacer is not None and not self._pacer.wait():
             return None
         at = int(self._order[self._index % len(self._order)])
         name = self._split.names[at] if self._split.names else str(at)
@@ -79,7 +81,9 @@ class DatasetSource:
 
     def close(self) -> None:
         """Stop delivering."""
-        self._pacer.close()
+        self._closed = True
+        if self._pacer is not None:
+            self._pacer.close()
 
 
 def magnified(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -92,7 +96,7 @@ def magnified(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
 def open_dataset_source(
     uri: str, *, fps: float | None = None, size_wh: tuple[int, int] | None = None, loop: bool = False
 ) -> DatasetSource:
-    """Open `dataset://cifar10?split=test&seed=0&fps=30&size=640x480`; after dataset:// a name or a path.
+    """Open `dataset://cifar10?split=test&seed=0&fps=30&size=640x480`; fps=0: as fast as frames are taken.
 
     Raises:
         DataError: there is no such set, or it cannot be read.
@@ -105,7 +109,8 @@ def open_dataset_source(
     part = options.get("split", "test")
     if part not in SPLITS:
         raise UsageError(f"{uri}: split must be one of {', '.join(SPLITS)}, not {part!r}")
-    rate = check_fps(number_option(uri, options, "fps", 30.0) if fps is None else fps)
+    asked = number_option(uri, options, "fps", 30.0) if fps is None else fps
+    rate = None if asked == 0 else check_fps(asked)
     size = size_wh or parse_size(options.get("size", "640x480"))
     seed = whole_option(uri, options, "seed", 0)
     data = load_dataset(name)
