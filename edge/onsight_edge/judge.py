@@ -78,6 +78,10 @@ class Judge:
         """
         return make_judge(self.classifier, settings, sentinel=self.sentinel)
 
+    def close(self) -> None:
+        """Free the model's runtime, which adjusted judges share."""
+        self.classifier.close()
+
     def resume(self, before: Judge) -> None:
         """Go on where another one stands, which will not be used any more. Called between two frames."""
         if self.decider is not None and before.decider is not None:

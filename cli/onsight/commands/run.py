@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from onsight.configuration import config_option
-from onsight.deciding import Deciding, deciding_options, make_judge
+from onsight.deciding import deciding_options
+from onsight.judging import open_judge
 from onsight.main import print_json
 from onsight.options import (
     FiniteRange,
@@ -28,20 +28,18 @@ from onsight.options import (
     variant_option,
 )
 from onsight.outputs import check_outputs
-from onsight.region import Looking, Roi
+from onsight.reloading import Reloader, Repeatable, reload_on_hangup, say_on_stderr
 from onsight.run_screen import print_summary, say_start
 from onsight.serving import Serving, make_web, say_where, web_options
 from onsight.sinking import Outputs, make_sinks, sink_options
-from onsight.tuned import open_wanted, profile_options
+from onsight.tuned import profile_options
 
 if TYPE_CHECKING:
-    from onsight_edge.classifier import Classifier
     from onsight_edge.live import Policy
     from onsight_edge.sinks import RunInfo, Sink
-    from onsight_edge.spec import Flip, Rotate
 
 
-@click.command(name="run")
+@click.command(name="run", cls=Repeatable)
 @click.argument("model", default="default")
 @click.option(
     "--source",
@@ -85,16 +83,12 @@ if TYPE_CHECKING:
 @web_options
 @config_option
 @json_option
+@click.pass_context
 def command(
+    call: click.Context,
+    /,
     model: str,
     uri: str,
-    variant: str | None,
-    backend: str,
-    threads: int,
-    spec: Path | None,
-    profile: Path | None,
-    no_profile: bool,
-    threshold: float | None,
     fps: float | None,
     size: str | None,
     loop: bool,
@@ -102,14 +96,11 @@ def command(
     frames: int | None,
     policy: Policy,
     give_up: float | None,
-    roi: Roi | None,
-    rotate: Rotate | None,
-    flip: Flip | None,
-    deciding: Deciding,
     outputs: Outputs,
     serving: Serving,
     config: Path | None,
     as_json: bool,
+    **_judging: object,  # of these flags `open_judge` makes something, here and when they are read again
 ) -> int:
     """Classify a camera, a video or a stream with MODEL, live.
 
@@ -122,32 +113,14 @@ def command(
     with _stop_on_signals() as stop:
         from onsight_edge.control import Control
         from onsight_edge.live import run_live
-        from onsight_edge.sources import is_continuous, open_source
+        from onsight_edge.sources import open_source
         from onsight_edge.sources.source import parse_size
 
         size_wh = None if size is None else parse_size(size)
         sinks = [*make_sinks(outputs), *_service_sink()]
         # the source first: it fails sooner than a model loads, and says so in one line
         source = open_source(uri, fps=fps, size_wh=size_wh, loop=loop, give_up_s=give_up)
-        with (
-            closing(source),
-            open_wanted(
-                model,
-                variant=variant,
-                backend=backend,
-                threads=threads,
-                spec=spec,
-                profile=profile,
-                no_profile=no_profile,
-                quiet=outputs.quiet,
-            ) as opened,
-        ):
-            _self_test(opened)
-            wanted = Looking(roi, rotate, flip).applied(opened.spec, source.size_wh)
-            if threshold is not None:
-                wanted = replace(wanted, threshold=threshold)
-            classifier = opened if wanted is opened.spec else opened.with_spec(wanted)
-            judge = make_judge(classifier, deciding, continuous=is_continuous(uri))
+        with closing(source), closing(open_judge(call, source.size_wh, quiet=outputs.quiet)) as judge:
             control = Control(judge)
             web = make_web(serving, control, source, config)
 
@@ -157,19 +130,20 @@ def command(
                 if web is not None:
                     say_where(web)
 
-            summary = run_live(
-                source,
-                judge.classifier,
-                sinks if web is None else [web, *sinks],
-                policy=policy,
-                seconds=seconds,
-                frames=frames,
-                stop=stop,
-                on_start=on_start,
-                decider=judge.decider,
-                sentinel=judge.sentinel,
-                control=control,
-            )
+            with reload_on_hangup(Reloader(call, control, source.size_wh, say_on_stderr), stop):
+                summary = run_live(
+                    source,
+                    judge.classifier,
+                    sinks if web is None else [web, *sinks],
+                    policy=policy,
+                    seconds=seconds,
+                    frames=frames,
+                    stop=stop,
+                    on_start=on_start,
+                    decider=judge.decider,
+                    sentinel=judge.sentinel,
+                    control=control,
+                )
     if as_json:
         print_json(summary.to_json())
     elif not outputs.quiet:
@@ -208,12 +182,3 @@ def _service_sink() -> list[Sink]:
 
     notifier = Notifier.from_environment()
     return [] if notifier is None else [SystemdSink(notifier)]
-
-
-def _self_test(classifier: Classifier) -> None:
-    """Replay the bundle's golden samples, if it has any: what this device computes must be what was exported."""
-    if classifier.model is not None and classifier.model.golden is not None:
-        from onsight_edge.golden import FILE, load_golden, replay
-
-        bundle = classifier.model.bundle
-        replay(classifier, load_golden(classifier.model.golden, str(bundle / FILE) if bundle else FILE))
