@@ -63,8 +63,9 @@ def print_summary(summary: LiveSummary) -> None:
         if sink.name not in ("status", "events"):
             lost = f", {sink.dropped} dropped" if sink.dropped else ""
             came_back = f"; failed {sink.failures} times, the last time: {sink.last_failure}" if sink.restarts else ""
-            counted = "".join(f", {count} {what}" for what, count in sink.counts.items() if count)
-            table.add_row(sink.name, f"{sink.written} written{lost}{counted}{came_back}")
+            counted = ", ".join(f"{count} {what}" for what, count in sink.counts.items() if count)
+            done = (counted or "nothing yet") if sink.counts else f"{sink.written} written"
+            table.add_row(sink.name, f"{done}{lost}{came_back}")
     Console(stderr=True, highlight=False).print(table)
 
 

@@ -1,58 +1,61 @@
-"""The outputs of `onsight run`: their flags, gathered into one value, and the sinks that these ask for."""
+"""The outputs of `onsight run`: their flags, gathered into one value, and the sinks that these ask for.
+
+A kind of output has its flags and its building in a module of its own: `output_files`, `output_pictures`,
+`output_network`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from onsight.options import gathered
+from onsight.options import F
+from onsight.output_files import FileOutputs, file_options
+from onsight.output_network import NetworkOutputs, network_options
+from onsight.output_pictures import PictureOutputs, picture_options
 from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from onsight_edge.sinks import Sink
 
-_F = TypeVar("_F", bound=Callable[..., object])
-
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results are to go, as the flags say; a field is a flag.
+    """Where results are to go, as the flags say.
 
     Attributes:
-        events, jsonl: a file, `-` for standard output, None for none.
-        top: classes in a line of `jsonl`.
-        mp4: a file.
-        window: show a window.
+        files, pictures, network: kinds of outputs.
         quiet: no status line and no summary.
     """
 
-    events: str | None = None
-    top: int = 5
-    jsonl: str | None = None
-    mp4: Path | None = None
-    window: bool = False
+    files: FileOutputs = field(default_factory=FileOutputs)
+    pictures: PictureOutputs = field(default_factory=PictureOutputs)
+    network: NetworkOutputs = field(default_factory=NetworkOutputs)
     quiet: bool = False
 
     def check(self, inputs: Sequence[str | Path], *, as_json: bool) -> None:
-        """Refuse outputs that would destroy each other or what is read.
+        """Refuse outputs that would destroy each other or what is read, and flags that would do nothing.
 
         Args:
             inputs: the source and the model as they were typed.
             as_json: a summary goes to standard output as well.
 
         Raises:
-            UsageError: two outputs are one, or an output is an input.
+            UsageError: two outputs are one, an output is an input, or a flag belongs to none.
         """
-        on_stdout = {"--json": as_json, "--jsonl -": self.jsonl == "-", "--events -": self.events == "-"}
+        on_stdout = {"--json": as_json} | {f"{flag} -": to == "-" for flag, to in self.files.targets.items()}
         asked = [flag for flag, wanted in on_stdout.items() if wanted]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} both write to standard output: give all but one a file")
         check_outputs(self.targets, inputs)
+        self.files.check()
+        self.network.check()
 
     @property
     def targets(self) -> dict[str, str | Path]:
@@ -60,48 +63,44 @@ class Outputs:
 
         What must not overwrite an input, and what a service must be allowed to write to.
         """
-        asked = {"--jsonl": self.jsonl, "--mp4": self.mp4, "--events": self.events}
+        asked: dict[str, str | Path | None] = {**self.files.targets, **self.pictures.targets, **self.network.targets}
         return {flag: target for flag, target in asked.items() if target is not None}
 
 
-def sink_options(command: _F) -> _F:
+def sink_options(command: F) -> F:
     """All flags of `Outputs`; the command gets one as its parameter `outputs`."""
-    return gathered(
-        command,
-        "outputs",
-        Outputs,
-        click.option(
-            "--events", metavar="FILE", help="Append a line of JSON where the decision changes; - is standard output."
-        ),
-        click.option(
-            "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes in a line of --jsonl."
-        ),
-        click.option("--jsonl", metavar="FILE", help="Write each result as a line of JSON; - is standard output."),
-        click.option("--mp4", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated video."),
-        click.option("--window", is_flag=True, help="Show a window; q ends the run."),
-        click.option("--quiet", is_flag=True, help="No status line and no summary."),
+
+    @wraps(command)
+    def together(
+        *args: Any, files: FileOutputs, pictures: PictureOutputs, network: NetworkOutputs, quiet: bool, **values: Any
+    ) -> object:
+        return command(*args, outputs=Outputs(files, pictures, network, quiet), **values)
+
+    quiet_option = click.option("--quiet", is_flag=True, help="No status line and no summary.")
+    return cast(F, file_options(picture_options(network_options(quiet_option(together)))))
+
+
+def outputs_of(parameters: Mapping[str, Any]) -> Outputs:
+    """What the parameters of a call of `onsight run` say, click's `Context.params`."""
+
+    def of(kind: type[Any]) -> dict[str, Any]:
+        return {one.name: parameters[one.name] for one in fields(kind)}
+
+    return Outputs(
+        FileOutputs(**of(FileOutputs)),
+        PictureOutputs(**of(PictureOutputs)),
+        NetworkOutputs(**of(NetworkOutputs)),
+        parameters["quiet"],
     )
 
 
 def make_sinks(outputs: Outputs) -> list[Sink]:
-    """The sinks that were asked for, not yet open; each imports what it needs here, and no other's."""
-    sinks: list[Sink] = []
-    if outputs.jsonl is not None:
-        from onsight_edge.sinks.jsonl import JsonlSink
+    """The sinks that were asked for, not yet open; each imports what it needs here, and no other's.
 
-        sinks.append(JsonlSink(outputs.jsonl, outputs.top))
-    if outputs.events is not None:
-        from onsight_edge.sinks.events import EventsSink
-
-        sinks.append(EventsSink(outputs.events))
-    if outputs.mp4 is not None:
-        from onsight_edge.sinks.mp4 import Mp4Sink
-
-        sinks.append(Mp4Sink(outputs.mp4))
-    if outputs.window:
-        from onsight_edge.sinks.window import WindowSink
-
-        sinks.append(WindowSink())
+    Raises:
+        UsageError: an address is none.
+    """
+    sinks = [*outputs.files.sinks(), *outputs.pictures.sinks(), *outputs.network.sinks()]
     if not outputs.quiet:  # last, so that no status line begins when another sink cannot be opened
         from onsight_edge.sinks.status import StatusSink
 

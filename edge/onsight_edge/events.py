@@ -11,7 +11,11 @@ from datetime import datetime, timedelta, timezone
 from time import monotonic_ns
 from typing import Any
 
-from onsight_edge.frame import Notice, Result
+from onsight_edge.frame import MODEL_CHANGED, SOURCE_BACK, SOURCE_LOST, Notice, Result
+
+SINK_FAILED, SINK_BACK, REFUSED, OUTBOX = "sink-failed", "sink-back", "refused", "outbox"  # kinds of outputs' notices
+_ENDS = {SOURCE_BACK: SOURCE_LOST, SINK_BACK: SINK_FAILED}  # the others end under their own name
+_MOMENTS = frozenset({MODEL_CHANGED, REFUSED, OUTBOX, "granted", "torn"})  # told once, and never over
 
 
 def new_run_id() -> str:
@@ -62,3 +66,8 @@ class EventMaker:
             "at": wall_time(notice.at_ns),
             "id": f"{self.run}-{word}-{notice.at_ns // 1000}",
         }
+
+
+def trouble_of(notice: Notice) -> str | None:
+    """The kind of trouble that this notice begins or ends; None for one that only says what happened."""
+    return None if notice.kind in _MOMENTS else _ENDS.get(notice.kind, notice.kind)

@@ -141,18 +141,19 @@ def cache_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Where onsight keeps what it found out about this device: $ONSIGHT_STATE, or the platform's folder for state.
+    """Where onsight keeps what must outlive a run: $ONSIGHT_STATE, a service's own folder, or the platform's.
 
-    It is worth keeping between runs, and of no use on another machine: XDG_STATE_HOME in the words of the
-    XDG Base Directory Specification.
+    Of no use on another machine: XDG_STATE_HOME in the words of the XDG Base Directory Specification.
 
     Raises:
         OnsightError: this user has no home folder, as in some containers and services.
     """
+    if not os.environ.get("ONSIGHT_STATE") and (service := os.environ.get("STATE_DIRECTORY")):
+        return Path(service.partition(":")[0])  # systemd's, for StateDirectory=
     try:
         return _folder("ONSIGHT_STATE", "Application Support", "XDG_STATE_HOME", ".local/state")
     except RuntimeError as error:
-        raise OnsightError(f"there is no place for profiles ({error}): name a folder with ONSIGHT_STATE") from error
+        raise OnsightError(f"there is no place for what must be kept ({error}): name one with ONSIGHT_STATE") from error
 
 
 def _folder(override: str, mac: str, xdg: str, below_home: str) -> Path:

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
@@ -24,7 +25,8 @@ from onsight_edge.errors import DataError, UsageError
 from onsight_edge.frame import MODEL_CHANGED, Decision, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.latest import LatestFrame
 from onsight_edge.sinks.run_end import RunEnd
-from onsight_edge.sinks.sink import RunInfo, Sink, SinkSummary
+from onsight_edge.sinks.serving import close_all, open_all
+from onsight_edge.sinks.sink import RunInfo, Sink
 from onsight_edge.sinks.worker import SinkWorker
 from onsight_edge.sources.source import Notifying, Reducible, Source
 from onsight_edge.spec import ModelSpec
@@ -35,9 +37,7 @@ __all__ = ["POLICIES", "LiveSummary", "Policy", "TimedClassifier", "run_live"]
 Policy = Literal["auto", "latest", "every"]
 POLICIES: tuple[Policy, ...] = ("auto", "latest", "every")
 _TICK_S = 0.1  # how soon a request to stop is seen while no frame comes
-_DRAIN_S = 3.0  # what sinks get at the end of a live run for what waits in their queues
-_FINISH_S = 10.0  # and then for closing, before they are left behind
-_HURRY_S = (0.0, 0.5)  # the same two after a second Ctrl-C
+_MOST_EARLY = 100  # notices
 _SOURCE_END_S = 3.0
 
 
@@ -129,9 +129,12 @@ def run_live(
     reader = _Reader(source, slot)
     statistics = LiveStatistics()
     workers: list[SinkWorker] = []
+    early: deque[Notice] = deque(maxlen=_MOST_EARLY)
 
     def tell(notice: Notice) -> None:
         statistics.notice(notice)
+        if not workers:
+            early.append(notice)
         for worker in workers:
             worker.tell(notice)
 
@@ -152,8 +155,11 @@ def run_live(
         source.on_notice = tell
     in_a_hurry = lossless = source_ended = False
     try:
-        _open_all(sinks, info)
+        open_all(sinks, info)
         workers = [SinkWorker(sink, wait=every, end=end, tell=tell) for sink in sinks]
+        for worker in workers:
+            for notice in tuple(early):  # what a sink said of itself while it was opened
+                worker.tell(notice)
         width, height = source.size_wh or classifier.spec.input_size_wh
         classifier.classify_timed(np.zeros((height, width, 3), np.uint8))
         if on_start is not None:
@@ -202,7 +208,7 @@ def run_live(
         finally:
             if control is not None:
                 control.close()
-            ended = _close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
+            ended = close_all(workers, end, lossless=lossless, in_a_hurry=in_a_hurry)
     if reader.error is not None and source_ended:  # what it met after the last frame that was asked for is nobody's
         raise reader.error
     return statistics.summary(captured=reader.delivered, dropped=slot.dropped, health=source.health, sinks=ended)
@@ -261,43 +267,3 @@ def _waits(policy: str, live: bool) -> bool:
     if policy not in POLICIES:
         raise UsageError(f"the policy must be one of {', '.join(POLICIES)}, not {policy!r}")
     return policy == "every" or (policy == "auto" and not live)
-
-
-def _open_all(sinks: Sequence[Sink], info: RunInfo) -> None:
-    with contextlib.ExitStack() as opened:
-        for sink in sinks:
-            sink.open(info)
-            opened.callback(sink.close)
-        opened.pop_all()  # all of them: they stay open
-
-
-def _close_all(
-    workers: Sequence[SinkWorker], end: RunEnd, *, lossless: bool, in_a_hurry: bool
-) -> tuple[SinkSummary, ...]:
-    """Let all sinks finish side by side, with one limit for them all.
-
-    Where the run ended by itself and loses nothing there is no limit, until it is told to end after all.
-    """
-    if in_a_hurry:
-        _finish(workers, *_HURRY_S)
-        return ()
-    try:
-        if lossless and end.since is None:
-            for worker in workers:
-                worker.close(None)
-            for worker in workers:
-                while not worker.wait(_TICK_S) and end.since is None:  # in steps, to see the end come
-                    continue
-        _finish(workers, _DRAIN_S, _FINISH_S)
-    except KeyboardInterrupt:
-        _finish(workers, *_HURRY_S)
-        raise
-    return tuple(worker.summary(_DRAIN_S + _FINISH_S) for worker in workers)
-
-
-def _finish(workers: Sequence[SinkWorker], drain_s: float, finish_s: float) -> None:
-    limit = time.monotonic() + drain_s + finish_s
-    for worker in workers:
-        worker.close(drain_s)
-    for worker in workers:
-        worker.wait(max(0.0, limit - time.monotonic()))

@@ -16,14 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from onsight_edge import live
 from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import Split
 from onsight_edge.errors import BackendError, SinkError, SourceError, UsageError
 from onsight_edge.frame import Decision, Frame, Notice, Prediction, Result
 from onsight_edge.live import run_live
-from onsight_edge.sinks import RunInfo, worker
+from onsight_edge.sinks import RunInfo, serving, worker
 from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.mp4 import Mp4Sink
 from onsight_edge.sinks.worker import RunEnd
@@ -316,8 +315,8 @@ class Stuck(Recorder):
 
 @pytest.mark.parametrize("told_by", ["stop", "seconds"])
 def test_a_file_run_whose_sinks_hang_ends_when_it_is_told_to(told_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_DRAIN_S", 0.1)
-    monkeypatch.setattr(live, "_FINISH_S", 0.1)
+    monkeypatch.setattr(serving, "_DRAIN_S", 0.1)
+    monkeypatch.setattr(serving, "_FINISH_S", 0.1)
     monkeypatch.setattr(worker, "_AFTER_STOP_S", 0.1)
     stop = threading.Event()
     for frames, backlog in ((5, 1000), (50, 1)):  # the file has ended, and: a result waits for room in a queue

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from onsight_edge.errors import SinkError
+from onsight_edge.events import SINK_BACK, SINK_FAILED
 from onsight_edge.frame import Frame, Notice, Prediction, Result, Timings
 from onsight_edge.sinks import RunInfo, SinkWorker, worker
 from onsight_edge.sinks.jsonl import JsonlSink
-from onsight_edge.sinks.sink import SINK_BACK, SINK_FAILED, SinkReport
+from onsight_edge.sinks.sink import SinkReport
 
 CLASSES = ("cat", "dog")
 LIVE = RunInfo("0", True, 20.0, (320, 240), "m", CLASSES)

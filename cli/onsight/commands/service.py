@@ -8,7 +8,6 @@ import os
 import pwd
 import shlex
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -161,7 +160,7 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
         UsageError: it would not start.
     """
     from onsight.commands import run
-    from onsight.sinking import Outputs
+    from onsight.sinking import outputs_of
 
     if not arguments:
         raise UsageError("what shall the service run? onsight service install -- my.bundle --source 0")
@@ -171,8 +170,8 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
         raise UsageError("onsight service install -- takes what `onsight run` takes") from error
     except click.ClickException as error:
         raise UsageError(f"onsight run would not take {shlex.join(arguments)!r}: {error.format_message()}") from error
-    outputs = Outputs(**{field.name: context.params[field.name] for field in fields(Outputs)})
-    if outputs.window:
+    outputs = outputs_of(context.params)
+    if outputs.pictures.window:
         raise UsageError("--window needs a screen, which a service has none of")
     written = [Path(target) for target in outputs.targets.values() if str(target) != "-"]
     read = [context.params[name] for name in ("model", "uri", "spec", "config")]

@@ -9,8 +9,6 @@ from typing import Protocol, runtime_checkable
 from onsight_edge.events import new_run_id
 from onsight_edge.frame import Notice, Result
 
-SINK_FAILED, SINK_BACK = "sink-failed", "sink-back"  # kinds of a Notice
-
 
 @dataclass(frozen=True, slots=True)
 class SinkSummary:

@@ -11,19 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from onsight_edge.errors import DataError, OnsightError
+from onsight_edge.events import SINK_BACK, SINK_FAILED
 from onsight_edge.frame import Notice, Result
 from onsight_edge.sinks.run_end import RunEnd
-from onsight_edge.sinks.sink import (
-    SINK_BACK,
-    SINK_FAILED,
-    Picks,
-    Recovers,
-    Reports,
-    Sink,
-    SinkSummary,
-    TakesNotices,
-    TakesUndecoded,
-)
+from onsight_edge.sinks.sink import Picks, Recovers, Reports, Sink, SinkSummary, TakesNotices, TakesUndecoded
 
 _TICK_S = 0.1
 _AFTER_STOP_S = 3.0

@@ -14,9 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from onsight_edge.events import EventMaker, wall_time
-from onsight_edge.frame import MODEL_CHANGED, SOURCE_BACK, SOURCE_LOST, Notice, Result
-from onsight_edge.sinks.sink import SINK_BACK, SINK_FAILED
+from onsight_edge.events import EventMaker, trouble_of, wall_time
+from onsight_edge.frame import SOURCE_BACK, SOURCE_LOST, Notice, Result
 from onsight_edge.summary import Histogram
 from onsight_edge.web.public import public_name, public_text
 
@@ -24,9 +23,6 @@ MOST_EVENTS = 500
 TOP = 5
 _LEAST_PULSE_S = 1 / 30
 _TICK_S = 1.0  # watchers look at least so often, also at a run that stands still
-# told once, with no end to wait for
-_PASSING = frozenset({MODEL_CHANGED, "granted", "torn"})
-_ENDS = {SOURCE_BACK: SOURCE_LOST, SINK_BACK: SINK_FAILED}
 
 
 class Hub:
@@ -84,10 +80,11 @@ class Hub:
         text = public_text(notice.text, self._source)
         self._append({"kind": "notice", **self._maker.of_notice(notice), "text": text})
         with self._lock:
-            if notice.over:
-                self._active.pop(_ENDS.get(notice.kind, notice.kind), None)
-            elif notice.kind not in _PASSING:
-                self._active[notice.kind] = {"notice": notice.kind, "text": text, "since": wall_time(notice.at_ns)}
+            trouble = trouble_of(notice)
+            if trouble is not None and notice.over:
+                self._active.pop(trouble, None)
+            elif trouble is not None:
+                self._active[trouble] = {"notice": notice.kind, "text": text, "since": wall_time(notice.at_ns)}
         if notice.kind in (SOURCE_LOST, SOURCE_BACK):
             self.lost = text if notice.kind == SOURCE_LOST else None
         self._wake(time.monotonic())
