@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from onsight_benchmarks.conditions import EnergyUsed
 from onsight_benchmarks.measurement import Energy
 from onsight_benchmarks.rounds import BLOCK, Block
 from onsight_benchmarks.sampler import Sample, Sampler
@@ -23,7 +24,7 @@ _ROOT = Path("/")
 
 
 def measure_energy(
-    subjects: Sequence[tuple[Callable[[int], Block], int]],
+    subjects: Sequence[tuple[Callable[[int], Block] | None, int]],
     *,
     seconds: float = SECONDS,
     idle_s: float = IDLE_S,
@@ -33,7 +34,7 @@ def measure_energy(
     """Let each subject work alone for so long.
 
     Args:
-        subjects: makes so many calls; and the pictures that one of its calls holds.
+        subjects: makes so many calls, or None where it cannot; and the pictures that one of its calls holds.
         seconds: each. 0 measures nothing.
         idle_s: idling before the first of them.
         root: where `sys` stands; another one in tests.
@@ -59,7 +60,7 @@ def measure_energy(
         if progress is not None:
             progress(done / len(subjects))
         pictures, start = 0, look()
-        while time.monotonic() - start < seconds:
+        while subject is not None and time.monotonic() - start < seconds:
             pictures += len(subject(BLOCK)) * each
         phases.append((start, look(), pictures))
     samples = sampler.stop()
@@ -71,9 +72,15 @@ def measure_energy(
         if used is None or samples.sensor is None:
             found.append(None)
         else:
-            per_picture = round(used[0] * 1e3 / pictures, 6)
-            found.append(Energy(samples.sensor, round(used[0], 3), idle_watts, per_picture))
+            found.append(used_alone(EnergyUsed(samples.sensor, round(used[0], 3), idle_watts), pictures))
     return found
+
+
+def used_alone(used: EnergyUsed | None, pictures: int) -> Energy | None:
+    """What a watch saw of a measurement that had the device for itself, by the pictures that were answered."""
+    if used is None or not pictures:
+        return None
+    return Energy(used.sensor, used.joules, used.idle_watts, round(used.joules * 1e3 / pictures, 6))
 
 
 def _used(rows: Sequence[Sample], start: float, end: float) -> tuple[float, float] | None:

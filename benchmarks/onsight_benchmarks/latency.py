@@ -14,8 +14,9 @@ import numpy as np
 from onsight_benchmarks.camera import shown
 from onsight_benchmarks.comparisons import compare_all
 from onsight_benchmarks.conditions import Watch
+from onsight_benchmarks.energy import IDLE_S, SECONDS, measure_energy, used_alone
 from onsight_benchmarks.fresh import FreshStart, fresh_starts, typical_warm_up
-from onsight_benchmarks.measurement import MeasuredBackend, Measurement
+from onsight_benchmarks.measurement import Energy, MeasuredBackend, Measurement
 from onsight_benchmarks.model_facts import describe_model, known_accuracy
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import ALL, Combination, open_all
@@ -25,6 +26,7 @@ from onsight_benchmarks.rounds import BLOCK, ORDER, SETTLE_CALLS, SETTLE_MS, WAR
 from onsight_benchmarks.scenarios import SCENARIOS, WITH_LOADGEN, default_queries, preparation
 from onsight_benchmarks.scenarios.outcome import Outcome, Progress, Setup
 from onsight_benchmarks.stats import summarise
+from onsight_benchmarks.sustained import moments, sum_up
 from onsight_edge.device import describe_device
 from onsight_edge.errors import UsageError
 from onsight_edge.sources.source import check_fps
@@ -39,6 +41,7 @@ MOST_PICTURES = 1024  # a query or a batch
 _ORDERS = {
     "turns": ORDER,
     "loadgen": "LoadGen issued the queries, one combination after the other",
+    "sustained": "without a pause, from cold on; several combinations in turns of short blocks, the order drawn anew",
     "live": "one combination after the other, in an order drawn anew",
 }
 
@@ -52,6 +55,8 @@ def bench(
     threads: Sequence[int] = (1,),
     iterations: int | None = None,
     seconds: float | None = None,
+    minutes: float | None = None,
+    energy_s: float = SECONDS,
     warmup: int = WARMUP,
     fresh: int = FRESH,
     pictures_per_query: int = PICTURES_PER_QUERY,
@@ -73,6 +78,10 @@ def bench(
         iterations: measured queries of each combination, rounded up to whole blocks; for `live` the frames that its
             camera calls for. Where `seconds` is not given either: 300, for `multi-stream` 670, for `offline` 100.
         seconds: go on measuring for so long, all combinations together.
+        minutes: measure for so long without a pause, from cold on, and keep slices of the time; in place of the two
+            before, and without a warm-up.
+        energy_s: where the device has a power sensor, let each combination work alone for so long for the energy that a
+            picture takes; 0 leaves that out. What is measured alone anyway (`minutes`, `live`) takes no further time.
         warmup: unmeasured queries of each before.
         fresh: processes to start for each, for init, first call and memory; 0 leaves these out.
         pictures_per_query: of `multi-stream`.
@@ -95,8 +104,16 @@ def bench(
         raise UsageError(f"LoadGen has no scenario {scenario!r}: --loadgen goes with {', '.join(WITH_LOADGEN)}")
     if (iterations is not None and iterations < 1) or (seconds is not None and seconds <= 0):
         raise UsageError("--iterations must be at least 1 and --seconds above 0")
-    if warmup < 0 or fresh < 0:
-        raise UsageError("--warmup and --fresh cannot be negative")
+    if warmup < 0 or fresh < 0 or energy_s < 0:
+        raise UsageError("--warmup, --fresh and --energy-seconds cannot be negative")
+    if minutes is not None:
+        if minutes <= 0:
+            raise UsageError("--minutes must be above 0")
+        if iterations is not None or seconds is not None or loadgen or scenario != "single-stream":
+            raise UsageError(
+                "--minutes is a way of its own to measure single-stream: without --iterations, --seconds and --loadgen"
+            )
+        seconds, warmup, values = 60 * minutes, 0, False
     if not batches or not all(1 <= count <= MOST_PICTURES for count in (pictures_per_query, *batches)):
         raise UsageError(f"a query and a batch hold 1 to {MOST_PICTURES} pictures")
     check_fps(fps)
@@ -114,7 +131,7 @@ def bench(
         def leave_out(one: Combination, why: str) -> None:
             skipped.append(Skipped(one.variant or "", one.backend, why))
 
-        measure = preparation(scenario)(
+        measure = preparation(scenario, sustained=minutes is not None)(
             combinations,
             Setup(
                 frame=frame,
@@ -132,19 +149,34 @@ def bench(
                 leave_out=leave_out,
             ),
         )
-        watch = Watch()
+        alone = len(combinations) == 1 and (minutes is not None or scenario == "live")
+        watch = Watch(
+            idle_s=IDLE_S if alone and energy_s else 0.0, busy=scenario != "live", sustained=minutes is not None
+        )
         outcomes = measure()
         conditions, objections = watch.stop(os.cpu_count() or 1)
+        if alone:
+            energies = [used_alone(watch.energy, outcomes[0].pictures) if energy_s else None]
+        else:
+            energies = measure_energy(
+                [(one.repeat, one.scenario.pictures_per_query) for one in outcomes],
+                seconds=energy_s,
+                progress=lambda share: tell("energy", share),
+            )
         start_of = dict(zip(map(id, combinations), starts, strict=True))
-        measurements = tuple(_measurement(one, start_of[id(one.combination)], objections, values) for one in outcomes)
+        measurements = tuple(
+            _measurement(one, start_of[id(one.combination)], objections, values, watch, energy)
+            for one, energy in zip(outcomes, energies, strict=True)
+        )
     reasons = dict.fromkeys(reason for one in measurements for reason in one.invalid_because)
-    turns = scenario != "live" and not loadgen
+    turns = scenario != "live" and not loadgen and minutes is None
+    way = "sustained" if minutes is not None else "live" if scenario == "live" else "loadgen" if loadgen else "turns"
     return Record(
         onsight=provenance(),
         taken=now_utc(),
         device=describe_device(),
         method=Method(
-            order=_ORDERS["live" if scenario == "live" else "loadgen" if loadgen else "turns"],
+            order=_ORDERS[way],
             clock="time.monotonic_ns" if scenario == "live" else "time.perf_counter_ns",
             picture=picture,
             seed=seed,
@@ -166,7 +198,14 @@ def bench(
     )
 
 
-def _measurement(one: Outcome, starts: Sequence[FreshStart], objections: Sequence[str], values: bool) -> Measurement:
+def _measurement(
+    one: Outcome,
+    starts: Sequence[FreshStart],
+    objections: Sequence[str],
+    values: bool,
+    watch: Watch,
+    energy: Energy | None,
+) -> Measurement:
     classifier = one.combination.classifier
     backend, file = classifier.backend, classifier.model
     assert file is not None  # Classifier.open gave it
@@ -176,6 +215,7 @@ def _measurement(one: Outcome, starts: Sequence[FreshStart], objections: Sequenc
         reasons.append(f"{queries} queries were measured; at least {LEAST_QUERIES} are needed for a p99")
     stages = {stage: taken for stage, taken in one.stages_ns.items() if stage != "age"}
     kept = {stage: tuple(np.round(taken / 1e3, 1).tolist()) for stage, taken in one.stages_ns.items()}
+    over_time = moments(one.slices, watch.samples.rows, watch.began) if one.slices else None
     return Measurement(
         model=describe_model(file),
         backend=MeasuredBackend(backend.name, backend.version, backend.threads, backend.detail),
@@ -195,7 +235,10 @@ def _measurement(one: Outcome, starts: Sequence[FreshStart], objections: Sequenc
         scenario=one.scenario,
         age_ms=one.age_ms,
         frames=one.frames,
+        energy=energy,
         accuracy=known_accuracy(file),
+        over_time=over_time,
+        sustained=sum_up(over_time) if over_time else None,
         warm_up=typical_warm_up(starts),
     )
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from statistics import median
 
 import numpy as np
@@ -156,10 +157,11 @@ def moments(slices: Sequence[Slice], looks: Sequence[Sample], began: float) -> t
         looks: at the device, in the order of time.
         began: when the measuring did, seconds of `time.monotonic()`.
     """
-    ends = [0.0, *(one.t_s for one in slices)]
+    ends = [0.0, *(one.t_s for one in slices[:-1]), inf]  # the last look comes when the last call has ended
     found = []
     for (start, end), one in zip(pairwise(ends), slices, strict=True):
-        within = [look for look in looks if start < look.t - began <= end]
+        until = [look for look in looks if look.t - began <= end]
+        within = [look for look in until if look.t - began > start] or until[-1:]
         degrees = [look.temperature_c for look in within if look.temperature_c is not None]
         clocks = [look.mhz for look in within if look.mhz is not None]
         found.append(
@@ -225,11 +227,14 @@ def in_words(label: str, found: Sustained) -> str:
         f"{label}: after {lasting} {found.ratio:.2f}x of the first {found.cold_s:.3g} s "
         f"(p50 {found.cold_p50_ms:.3f} -> {found.steady_p50_ms:.3f} ms)"
     ]
+    if found.rss_growth_mib is not None:
+        parts.append(f"memory {found.rss_growth_mib:+.1f} MiB since then")
     if found.hottest_c is not None:
         parts.append(f"at up to {found.hottest_c:.0f} °C")
-    parts.append("never settled" if found.settled_s is None else f"settled after {found.settled_s:.3g} s")
+    if found.settled_s is None:
+        parts.append("never settled")
+    else:
+        parts.append(f"settled after {found.settled_s:.3g} s" if found.settled_s else "steady from the start")
     if found.throttled:
         parts.append(f"held back by {', '.join(found.throttled)}")
-    if found.rss_growth_mib is not None:
-        parts.append(f"memory {found.rss_growth_mib:+.1f} MiB")
     return ", ".join(parts)

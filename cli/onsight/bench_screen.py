@@ -46,7 +46,7 @@ def print_record(record: Record, out: Path | None, *, to_stderr: bool, table: bo
         Console(width=wide).print(*latency_tables(record))
         for line in _ratios(record):
             console.print(line)
-    for line in (*_beside_loadgen(record), *_short_runs(record)):
+    for line in (*_over_minutes(record), *_energy(record), *_beside_loadgen(record), *_short_runs(record)):
         console.print(line)
     for backend, reason in dict.fromkeys((one.backend, one.reason) for one in record.skipped):
         variants = ", ".join(o.variant for o in record.skipped if (o.backend, o.reason) == (backend, reason))
@@ -67,6 +67,22 @@ def _ratios(record: Record) -> list[str]:
         for one in record.comparisons
         if one.stage == "inference"
     ]
+
+
+def _over_minutes(record: Record) -> list[str]:
+    from onsight_benchmarks.sustained import in_words
+
+    return [in_words(one.label, one.sustained) for one in record.measurements if one.sustained is not None]
+
+
+def _energy(record: Record) -> list[str]:
+    lines = []
+    for one in record.measurements:
+        used = one.energy
+        if used is not None:
+            idle = "" if used.idle_watts is None else f"; idle before: {used.idle_watts:.2f} W"
+            lines.append(f"{one.label}: {used.mj_per_picture:.3g} mJ a picture, all that {used.sensor} sees{idle}")
+    return lines
 
 
 def _beside_loadgen(record: Record) -> list[str]:

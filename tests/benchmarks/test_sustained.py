@@ -75,12 +75,13 @@ def test_slices_learn_what_the_device_was_like_then() -> None:
         Sample(100.4, temperature_c=50.0, mhz=2400),
         Sample(100.9, temperature_c=55.0, mhz=2400),
         Sample(101.5, temperature_c=81.0, mhz=1500, throttled=("soft temperature limit",)),
-        Sample(102.5, temperature_c=99.0),
+        Sample(102.01, temperature_c=81.5),
     ]
     first, second = moments(slices, looks, 100.0)
     assert first == Moment(1.0, 10, 0.1, 0.2, 55.0, 2400, (), 40.0, 0.3)
-    assert second == Moment(2.0, 8, 0.2, 0.3, 81.0, 1500, ("soft temperature limit",), 41.0, 0.4)
+    assert second == Moment(2.0, 8, 0.2, 0.3, 81.5, 1500, ("soft temperature limit",), 41.0, 0.4)
     assert moments(slices[:1], [], 100.0)[0].temperature_c is None
+    assert moments(slices, looks[:1], 100.0)[1].temperature_c == 50.0  # of the look before, where there is none
 
 
 def over_time(*p50: float, **more: object) -> list[Moment]:
@@ -108,13 +109,17 @@ def test_growth_leaves_out_what_the_first_calls_made() -> None:
 
 def test_in_words() -> None:
     hot = [
-        Moment(float(t), 9, 0.1 if t <= 60 else 0.118, 0.2, 81.0 if t > 60 else 50.0, None, ("throttled",) * (t > 60))
+        Moment(
+            float(t), 9, 0.1 if t <= 60 else 0.118, 0.2, 81.0 if t > 60 else 50.0, None, ("throttled",) * (t > 60), 60.0
+        )
         for t in range(3, 181, 3)
     ]
     assert in_words("tflite-int8/litert/1", sum_up(hot)) == (
-        "tflite-int8/litert/1: after 3 minutes 1.18x of the first 10 s (p50 0.100 -> 0.118 ms), at up to 81 °C, "
+        "tflite-int8/litert/1: after 3 minutes 1.18x of the first 10 s (p50 0.100 -> 0.118 ms), "
+        "memory +0.0 MiB since then, at up to 81 °C, "
         "settled after 60 s, held back by throttled"
     )
+    assert "steady from the start" in in_words("x", sum_up(over_time(*[1.0] * 30)))
     assert "never settled" in in_words("x", sum_up(over_time(*np.linspace(1, 4, 30).tolist())))
 
 

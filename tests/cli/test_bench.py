@@ -47,6 +47,25 @@ def test_every_scenario_has_its_table(
         assert "no early-stopping estimate of the p99: 10 queries were measured, 662 are the least for it" in printed
 
 
+def test_minutes_say_cold_against_steady(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "record.json"
+    assert call("--minutes", "0.01", "--fresh", "0", "--out", str(out)) == 0
+    assert "tflite-int8/litert/1: after 0.6" in capsys.readouterr().out
+    (one,) = Record.load(out).measurements
+    assert one.over_time is not None and len(one.over_time) >= 3
+    assert one.sustained is not None and one.sustained.ratio > 0
+
+
+def test_energy_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from onsight.bench_screen import print_record
+    from onsight_benchmarks.measurement import Energy
+
+    record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
+    used = replace(record.measurements[0], energy=Energy("rapl package-0", 12.5, 3.25, 1.2345))
+    print_record(replace(record, measurements=(used,)), None, to_stderr=False, table=False)
+    assert "1.23 mJ a picture, all that rapl package-0 sees; idle before: 3.25 W" in capsys.readouterr().out
+
+
 def test_loadgens_figures_are_shown_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
     assert call("--loadgen", "--iterations", "64", "--fresh", "0") == 0
@@ -84,6 +103,9 @@ def test_json_is_one_document_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         (["--variant", ","], 2, "--variant needs at least one name"),
         (["--out", "record.txt"], 2, "--out must name a .json file"),
         (["--seconds", "0"], 2, "--seconds"),
+        (["--minutes", "0"], 2, "--minutes"),
+        (["--minutes", "1", "--iterations", "5"], 2, "--minutes is a way of its own"),
+        (["--energy-seconds", "-1"], 2, "--energy-seconds"),
         (["--iterations", "0"], 2, "iterations"),
         (["--image", "nothing.jpg"], 1, "nothing.jpg"),
         (["--variant", "tflite-int4"], 1, "no variant 'tflite-int4'"),

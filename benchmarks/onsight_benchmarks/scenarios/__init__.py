@@ -28,7 +28,13 @@ def default_queries(scenario: str) -> int:
     return _SCENARIOS[scenario][1]
 
 
-def preparation(scenario: str) -> Prepare:
-    """The function that prepares a scenario of that name, its module imported only now."""
-    prepare: Prepare = importlib.import_module(f"{__name__}.{_SCENARIOS[scenario][0]}").prepare
+def preparation(scenario: str, *, sustained: bool = False) -> Prepare:
+    """The function that prepares a scenario of that name, its module imported only now.
+
+    Args:
+        scenario: its name.
+        sustained: for minutes, from cold on; single-stream only.
+    """
+    module = "sustained" if sustained else _SCENARIOS[scenario][0]
+    prepare: Prepare = importlib.import_module(f"{__name__}.{module}").prepare
     return prepare

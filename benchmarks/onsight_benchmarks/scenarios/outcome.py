@@ -15,6 +15,7 @@ from onsight_benchmarks.measurement import Frames, Scenario
 from onsight_benchmarks.plan import Combination
 from onsight_benchmarks.rounds import Block
 from onsight_benchmarks.stats import Summary, percentile
+from onsight_benchmarks.sustained import Slice
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and which share of it is done, 0..1."""
@@ -66,6 +67,8 @@ class Outcome:
         seconds: in which they were.
         batch: pictures a call of the runtime.
         blocks: the same round by round, (calls, stages) as in STAGES, where it was measured in turns beside others.
+        repeat: makes so many queries again and says what each took; None of `live`.
+        slices: of the time, where it was measured for minutes; then `stages_ns` are those of the calls that were kept.
         age_ms, frames: of `live` only.
         objections: reasons of its own why it should not count.
     """
@@ -77,6 +80,8 @@ class Outcome:
     seconds: float
     batch: int = 1
     blocks: Sequence[Block] = ()
+    repeat: Callable[[int], Block] | None = None
+    slices: Sequence[Slice] = ()
     age_ms: Summary | None = None
     frames: Frames | None = None
     objections: tuple[str, ...] = field(default=())

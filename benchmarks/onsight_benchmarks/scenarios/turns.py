@@ -79,15 +79,16 @@ def prepare_subjects(
 
 
 def _take_turns(subjects: Sequence[Subject], setup: Setup, describe: Describe) -> list[Outcome]:
+    queries = [timed_queries(one.query) for one in subjects]
     rounds = measure_rounds(
-        [timed_queries(one.query) for one in subjects],
+        queries,
         iterations=setup.iterations,
         seconds=setup.seconds,
         rng=setup.rng,
         progress=lambda share: setup.tell("measuring", share),
     )
     found = []
-    for one, blocks in zip(subjects, rounds, strict=True):
+    for one, blocks, repeat in zip(subjects, rounds, queries, strict=True):
         taken = np.concatenate(blocks)
         found.append(
             Outcome(
@@ -98,6 +99,7 @@ def _take_turns(subjects: Sequence[Subject], setup: Setup, describe: Describe) -
                 seconds=float(taken[:, -1].sum()) / 1e9,
                 batch=one.batch,
                 blocks=blocks,
+                repeat=repeat,
             )
         )
     return found
@@ -114,4 +116,5 @@ def _under_loadgen(one: Subject, setup: Setup, scenario: str, share: float) -> O
         pictures=len(taken) * one.pictures,
         seconds=float(taken[:, -1].sum()) / 1e9,
         batch=one.batch,
+        repeat=timed_queries(one.query),
     )

@@ -30,6 +30,18 @@ from onsight_edge.errors import UsageError
 @click.option("--iterations", type=click.IntRange(min=1), help="Measured queries of each combination.")
 @click.option("--seconds", type=FiniteRange(0, min_open=True), help="Measure for so long, all combinations together.")
 @click.option(
+    "--minutes",
+    type=FiniteRange(0, min_open=True),
+    help="Measure for so long without a pause, from cold on: cold against steady, over time.",
+)
+@click.option(
+    "--energy-seconds",
+    type=FiniteRange(0),
+    default=5,
+    show_default=True,
+    help="Where there is a power sensor, let each combination work alone for so long; 0: no energy.",
+)
+@click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Unmeasured calls of each before."
 )
 @click.option(
@@ -64,6 +76,8 @@ def command(
     threads: str,
     iterations: int | None,
     seconds: float | None,
+    minutes: float | None,
+    energy_seconds: float,
     warmup: int,
     fresh: int,
     pictures_per_query: int | None,
@@ -110,6 +124,8 @@ def command(
             threads=_counts(threads, "--threads", MAX_THREADS),
             iterations=iterations,
             seconds=seconds,
+            minutes=minutes,
+            energy_s=energy_seconds,
             warmup=warmup,
             fresh=fresh,
             pictures_per_query=pictures_per_query or PICTURES_PER_QUERY,
