@@ -25,13 +25,16 @@ def show(comparison: Comparison, html: Path | None, *, to_stderr: bool) -> None:
     if not to_stderr:
         tables = Console(width=None if sys.stdout.isatty() else _PIPE, highlight=False, markup=False)
         for table in comparison_tables(comparison):
-            tables.print(table, end="\n\n")
+            tables.print(table)
+            tables.print()
     console = Console(stderr=to_stderr, highlight=False, markup=False, soft_wrap=True)
     if not to_stderr:
         for sentence in headlines(comparison):
             console.print(sentence)
+    for caution in comparison.cautions:
+        console.print(caution, style="yellow")
     for remark in comparison.remarks:
-        console.print(remark, style="yellow" if "not valid" in remark or "dry run" in remark else None)
+        console.print(remark)
     if html is not None:
         console.print(f"page: {html}")
 

@@ -205,7 +205,8 @@ def test_energy_is_a_ratio_where_both_have_a_sensor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "text"), [(0.00412, "0.0041"), (0.45, "0.45"), (1, "1.00"), (12.34, "12.3"), (1240.2, "1,240")]
+    ("ratio", "text"),
+    [(0.00412, "0.0041"), (0.45, "0.45"), (1, "1.00"), (0.123, "0.123"), (12.34, "12.3"), (1240.2, "1,240")],
 )
 def test_ratios_are_written_in_few_digits(ratio: float, text: str) -> None:
     assert times(ratio) == text
@@ -263,7 +264,7 @@ def test_other_weights_are_refused_unless_told(tmp_path: Path) -> None:
     ):
         compare(tmp_path, ours, theirs)
     found = compare(tmp_path, ours, theirs, different_models=True)
-    assert "different weights" in found.remarks[0]
+    assert "different weights" in found.cautions[0]
 
 
 def test_one_file_or_one_source_or_a_record_between_them_is_the_same_weights(tmp_path: Path) -> None:
@@ -286,7 +287,7 @@ def test_other_preprocessing_is_refused_unless_told(tmp_path: Path) -> None:
     ):
         compare(tmp_path, record(measurement()), record(other(measurement())))
     found = compare(tmp_path, record(measurement()), record(other(measurement())), different_preprocessing=True)
-    assert "differently" in found.remarks[0]
+    assert "differently" in found.cautions[0]
 
 
 def test_what_is_no_latency_record_gets_a_line(tmp_path: Path) -> None:
@@ -315,8 +316,8 @@ def test_what_is_no_latency_record_gets_a_line(tmp_path: Path) -> None:
 def test_dry_runs_and_invalid_records_are_named(tmp_path: Path) -> None:
     dry = record(measurement(variant="keras"), cpu="AMD EPYC", invalid=("a dry run: no GPU took part",))
     found = compare(tmp_path, record(measurement(), invalid=("the machine was busy",)), dry)
-    assert "B (r1) is a dry run on AMD EPYC" in found.remarks[0]
-    assert any("A (r0) is not valid: the machine was busy" in one for one in found.remarks)
+    assert "B (r1) is a dry run on AMD EPYC" in found.cautions[0]
+    assert any("A (r0) is not valid: the machine was busy" in one for one in found.cautions)
     text = unescape(render(found))
     assert "no GPU's figures" in text and "dry run" in text
     assert "× as fast" not in text  # a rehearsal makes no headline
@@ -358,7 +359,7 @@ def test_the_document_has_what_is_documented(tmp_path: Path) -> None:
     document = json.loads(json.dumps(comparison_json(compare(tmp_path, *everything())), allow_nan=False))
     assert list(document) == [
         *("schema", "kind", "onsight", "interval_level", "seed", "records", "reference", "best", "measurements"),
-        *("alike", "remarks"),
+        *("alike", "cautions", "remarks"),
     ]
     page = (Path(__file__).parents[2] / "docs" / "cli" / "compare.md").read_text()
     for part in (
@@ -377,7 +378,7 @@ def test_the_document_has_what_is_documented(tmp_path: Path) -> None:
 class _Page(HTMLParser):
     """Holds the page to well-formedness, and gathers what it links to, its ids and its text."""
 
-    VOID = ("meta", "link", "br")
+    VOID = ("meta", "link", "br", "wbr")
 
     def __init__(self, text: str) -> None:
         super().__init__()

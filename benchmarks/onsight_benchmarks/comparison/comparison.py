@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onsight_benchmarks.comparison.load import load_entries
 from onsight_benchmarks.comparison.ratios import Relative, headline_ratio, stage_ratio, throughput_ratio
-from onsight_benchmarks.comparison.remarks import remarks_on
+from onsight_benchmarks.comparison.remarks import cautions_on, remarks_on
 from onsight_benchmarks.comparison.sameness import check_same
 from onsight_benchmarks.comparison.subjects import Entry, Subject, subjects_of
 from onsight_edge.errors import UsageError
@@ -49,7 +49,8 @@ class Comparison:
         beside: every other measurement beside the reference, in the order of `subjects`.
         alike: measurements of later records beside the first record's of the same variant, backend, threads, batch and
             scenario.
-        remarks: what a reader must know, a sentence each.
+        cautions: why figures must not be believed, or records must not be compared, a sentence each.
+        remarks: what else a reader should know.
         seed: of the bootstrap.
     """
 
@@ -59,6 +60,7 @@ class Comparison:
     best: tuple[Subject, ...]
     beside: tuple[Beside, ...]
     alike: tuple[Beside, ...]
+    cautions: tuple[str, ...]
     remarks: tuple[str, ...]
     seed: int
 
@@ -103,7 +105,7 @@ def compare_entries(
     said: Sequence[str] = (),
     seed: int = 0,
 ) -> Comparison:
-    """Compare records that are read and may be compared; `said` are remarks on that. See `compare_records`."""
+    """Compare records that are read and may be compared; `said` are cautions on that. See `compare_records`."""
     subjects = [subject for entry in entries for subject in subjects_of(entry)]
     if only:
         subjects = [s for s in subjects if any(_matches(s, pattern) for pattern in only)]
@@ -122,7 +124,8 @@ def compare_entries(
         alike=tuple(
             _beside(s, earlier[s.label], seed) for s in subjects if s.entry is not first and s.label in earlier
         ),
-        remarks=(*said, *remarks_on(entries)),
+        cautions=(*said, *cautions_on(entries)),
+        remarks=tuple(remarks_on(entries)),
         seed=seed,
     )
 

@@ -28,6 +28,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "best": [subject.name for subject in comparison.best],
         "measurements": [_subject(one, comparison.relative(one)) for one in comparison.subjects],
         "alike": [{"of": one.of.name, "to": one.to.name, **_beside(one)} for one in comparison.alike],
+        "cautions": list(comparison.cautions),
         "remarks": list(comparison.remarks),
     }
 

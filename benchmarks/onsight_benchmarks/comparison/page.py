@@ -43,13 +43,14 @@ def render(comparison: Comparison) -> str:
     figures = [figure for draw in _FIGURES if (figure := draw(comparison, looks)) is not None]
     return fill_page(
         _TEMPLATE,
-        {"ms": ms, "times": times, "scenario": scenario_words},
+        {"ms": ms, "times": times, "scenario": scenario_words, "breaks": _breaks},
         made={"onsight": provenance(), "at": now_utc(), "level": LEVEL, "seed": comparison.seed},
         rule={"rounds": LEAST_ROUNDS, "paired": SMALLEST, "unpaired": SMALLEST_UNPAIRED},
         several=several,
         head=head(comparison),
         entries=comparison.entries,
         reference=comparison.reference,
+        cautions=comparison.cautions,
         remarks=comparison.remarks,
         swatches={name: Markup(look.swatch()) for name, look in looks.items()},
         overview=_overview(comparison, looks),
@@ -60,6 +61,8 @@ def render(comparison: Comparison) -> str:
         energies=energies(comparison),
         scenarios=[s for s in comparison.subjects if s.measured.scenario is not None],
         headlines={one.of.name: one.headline for one in comparison.beside if one.headline is not None},
+        sustained=[s for s in comparison.subjects if s.measured.sustained is not None],
+        starts=[s for s in comparison.subjects if s.measured.init_ms is not None or s.measured.rss_mib is not None],
         alike=_alike(comparison.alike),
         methods=[method(entry) for entry in comparison.entries],
     )
@@ -117,3 +120,10 @@ def _alike(alike: Sequence[Beside]) -> dict[str, Any] | None:
     stages = list(dict.fromkeys(stage for one in alike for stage in one.stages))
     stages.sort(key=lambda stage: stage != "end_to_end")
     return {"stages": stages, "rows": alike}
+
+
+def _breaks(name: str) -> str:
+    """A name that may be broken behind its slashes."""
+    from markupsafe import Markup, escape
+
+    return Markup("/<wbr>").join(escape(part) for part in name.split("/"))

@@ -9,10 +9,12 @@ from typing import Any
 from onsight_benchmarks.comparison.comparison import Comparison
 from onsight_benchmarks.comparison.subjects import Subject
 
-_ORDER = ("capture", "decode", "preprocess", "h2d", "inference", "compute", "d2h", "postprocess", "publish")
+_ORDER = ("capture", "decode", "wait", "preprocess", "h2d", "inference", "compute", "d2h", "postprocess", "publish")
+_NOT_PARTS = ("end_to_end", "device", "age")  # sums of others
 STAGE_WORDS = {
     "capture": "waiting for the camera",
     "decode": "JPEG to pixels",
+    "wait": "in the latest-frame slot",
     "preprocess": "frame to input tensor",
     "inference": "the network, in the runtime",
     "postprocess": "output tensor to prediction",
@@ -37,7 +39,7 @@ def stage_bars(subjects: Sequence[Subject]) -> dict[str, Any]:
     """Each measurement's stages as shares of their sum, the quickest measurement first."""
     rows: list[dict[str, Any]] = []
     for subject in sorted(subjects, key=_p50):
-        found = {s: v.p50 for s in subject.stages if s != "end_to_end" and (v := subject.measured.latency_ms[s])}
+        found = {s: v.p50 for s in subject.stages if s not in _NOT_PARTS and (v := subject.measured.latency_ms[s])}
         total = sum(found.values())
         if not found or total <= 0:
             continue
@@ -65,7 +67,7 @@ def energies(comparison: Comparison) -> dict[str, Any]:
 
 
 def _kind(stage: str) -> str:
-    return f"t{_ORDER.index(stage)}" if stage in _ORDER else "t9"
+    return f"t-{stage}" if stage in _ORDER else "t-other"
 
 
 def _p50(subject: Subject) -> float:

@@ -86,7 +86,7 @@ def _of_several(comparison: Comparison) -> Head:
         figure = "No difference"
         words = f"{fast.name} takes {relative} of the time of {slow.name}: nothing that this could show."
     else:
-        figure = f"{times(1 / relative.ratio)}× as fast"
+        figure = f"{fast.entry.letter} is {times(1 / relative.ratio)}× as fast as {slow.entry.letter}"
         words = (
             f"{fast.entry.letter} ({fast.entry.device}, {fast.label}) answers a frame in {ms(fast.p50_ms or 0)} ms, "
             f"{slow.entry.letter} ({slow.entry.device}, {slow.label}) in {ms(slow.p50_ms or 0)} ms{_surely(relative)}."
@@ -120,7 +120,8 @@ def _caution(comparison: Comparison) -> str:
 
 
 def _devices(comparison: Comparison) -> str:
-    return " against ".join(dict.fromkeys(entry.device for entry in comparison.entries))
+    names = list(dict.fromkeys(entry.device for entry in comparison.entries))
+    return " against ".join(names) if len(names) < 3 else _and(names)
 
 
 def _and(words: list[str]) -> str:

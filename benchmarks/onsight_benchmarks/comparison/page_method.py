@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onsight_benchmarks.comparison.subjects import Entry
+from onsight_benchmarks.series import Series
 
 _DIGITS = 12
 
@@ -53,6 +54,7 @@ def method(entry: Entry) -> MethodTable:
         ("other work", None if seen.others_cores is None else f"{seen.others_cores:.2f} of {device.cores} cores"),
         ("governor", _change(seen.governor_before, seen.governor_after)),
         ("temperature", _change(_celsius(seen.temperature_c_before), _celsius(seen.temperature_c_after))),
+        *_looks(seen.series),
         ("held back", _held(seen.throttled_before, seen.throttled_after)),
     ]
     known = tuple((term, words) for term, words in terms if words)
@@ -89,6 +91,24 @@ def _change(before: str | None, after: str | None) -> str | None:
     if before is None and after is None:
         return None
     return before if before == after else f"{before or 'unknown'}, then {after or 'unknown'}"
+
+
+def _looks(series: Series | None) -> list[tuple[str, str | None]]:
+    """From where to where the device's own figures went meanwhile."""
+    if series is None:
+        return []
+    found: list[tuple[str, str | None]] = []
+    for term, values, unit in (
+        ("meanwhile", series.temperature_c, "°C"),
+        ("clock", series.mhz, "MHz"),
+        ("highest clock allowed", series.limit_mhz, "MHz"),
+        ("power", series.power_w, "W"),
+    ):
+        known = [value for value in values or () if value is not None]
+        if known:
+            low, high = f"{min(known):,.4g}", f"{max(known):,.4g}"
+            found.append((term, f"{low} {unit}" if low == high else f"{low} to {high} {unit}"))
+    return found
 
 
 def _held(before: dict[str, object] | None, after: dict[str, object] | None) -> str | None:

@@ -59,10 +59,12 @@ class Relative:
 
 
 def times(ratio: float) -> str:
-    """A ratio in two or three digits: `0.45`, `1.02`, `12.3`, `1,240`, `0.0041`."""
+    """A ratio in two or three digits: `0.45`, `0.123`, `1.02`, `12.3`, `1,240`, `0.0041`."""
     if ratio >= 999.5:
         return f"{ratio:,.0f}"
-    return f"{ratio:.3g}" if ratio >= 9.995 else f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.2g}"
+    if ratio >= 9.995:
+        return f"{ratio:.3g}"
+    return f"{ratio:.2f}" if ratio >= 0.1995 else f"{ratio:.3f}" if ratio >= 0.00995 else f"{ratio:.2g}"
 
 
 def stage_ratio(of: Subject, to: Subject, stage: str, seed: int = 0) -> Relative | None:
@@ -99,8 +101,8 @@ def headline_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
         return None
     if (ours.name, ours.metric, ours.pictures_per_query) != (theirs.name, theirs.metric, theirs.pictures_per_query):
         return None
-    percent = {"p90_ms": 90.0, "p99_ms": 99.0}.get(ours.metric)
-    pair = _pair(of, to, "end_to_end")
+    percent = {"p90_ms": 90.0, "p99_ms": 99.0, "age_p90_ms": 90.0}.get(ours.metric)
+    pair = _pair(of, to, "age" if ours.metric == "age_p90_ms" else "end_to_end")
     if percent is None or pair is None:
         return Relative(ours.value / theirs.value, None, None, "figures")
 

@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from onsight_benchmarks.comparison.subjects import Entry
 
 
-def remarks_on(entries: Sequence[Entry]) -> list[str]:
-    """One sentence each, the gravest first: dry runs, records that do not count, and what else differs."""
+def cautions_on(entries: Sequence[Entry]) -> list[str]:
+    """Why figures must not be believed, a sentence each: dry runs, and records that do not count."""
     found = [
         f"{entry.letter} ({entry.name}) is a dry run on {entry.record.device.cpu or 'a processor'}: its figures are no "
         "GPU's and say nothing of one"
         for entry in entries
         if entry.dry_run
     ]
-    found += [
+    return found + [
         f"{entry.letter} ({entry.name}) is not valid: {reason}"
         for entry in entries
         for reason in entry.record.invalid_because
     ]
+
+
+def remarks_on(entries: Sequence[Entry]) -> list[str]:
+    """What else differs between records, a sentence each."""
+    found = []
     pictures = {entry.record.method.picture.sha256 for entry in entries}
     sizes = {entry.record.method.picture.size_wh for entry in entries}
     if len(sizes) > 1:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from onsight_benchmarks.comparison.charts import svg
 from onsight_benchmarks.comparison.charts.looks import Look
-from onsight_benchmarks.comparison.ratios import Relative, times
+from onsight_benchmarks.comparison.ratios import Relative
 
 _WIDE, _HIGH, _PAD = 200, 24, 9
+_WORD = 34  # pixels that a ratio's words take
 
 
 def forest_scale(relatives: Sequence[Relative | None]) -> svg.Scale:
@@ -19,16 +20,11 @@ def forest_scale(relatives: Sequence[Relative | None]) -> svg.Scale:
 
 def forest_axis(scale: svg.Scale) -> str:
     """The column's head: some round ratios, 1 among them."""
-    ticks = sorted({1.0, *scale.ticks(5)})
-    kept = [1.0]
-    for value in ticks:
-        if all(abs(scale.at(value) - scale.at(other)) > 30 for other in kept):
-            kept.append(value)
-    parts = [
-        svg.text(scale.at(value), 12, f"{times(value)}x" if value != 1 else "1x",
-                 "start" if scale.at(value) < 18 else "end" if scale.at(value) > _WIDE - 18 else "middle")
-        for value in sorted(kept)
-    ]  # fmt: skip
+    kept: dict[float, float] = {1.0: _inside(scale.at(1.0))}
+    for value in sorted(scale.ticks(5), key=lambda value: abs(scale.at(value) - scale.at(1.0)), reverse=True):
+        if all(abs(_inside(scale.at(value)) - other) > _WORD for other in kept.values()):
+            kept[value] = _inside(scale.at(value))
+    parts = [svg.text(x, 12, f"{value:.3g}x") for value, x in kept.items()]
     return f'<svg class="forest" viewBox="0 0 {_WIDE} 16" aria-hidden="true">{"".join(parts)}</svg>'
 
 
@@ -41,3 +37,7 @@ def forest_cell(relative: Relative | None, scale: svg.Scale, look: Look) -> str:
             parts.append(svg.line(low, _HIGH / 2, max(high, low + 1), _HIGH / 2, f"whisker {look.kind}"))
         parts.append(look.mark(scale.at(relative.ratio), _HIGH / 2, str(relative), 4.5))
     return f'<svg class="forest" viewBox="0 0 {_WIDE} {_HIGH}" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def _inside(x: float) -> float:
+    return min(max(x, _WORD / 2), _WIDE - _WORD / 2)

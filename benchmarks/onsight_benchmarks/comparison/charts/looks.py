@@ -49,8 +49,9 @@ class Look:
 
 
 def looks_of(comparison: Comparison) -> dict[str, Look]:
-    """Name of a measurement -> its look: the reference first, each record's best, then record by record the fastest."""
-    order: list[Subject] = [comparison.reference, *comparison.best]
+    """By name, by what matters most: the reference, each record's best, two that were sustained, then the fastest."""
+    sustained = [subject for subject in comparison.subjects if subject.measured.over_time]
+    order: list[Subject] = [comparison.reference, *comparison.best, *sustained[:2]]
     queues = [sorted((s for s in comparison.subjects if s.entry is entry), key=_speed) for entry in comparison.entries]
     for rank in range(max(len(queue) for queue in queues)):
         order += [queue[rank] for queue in queues if rank < len(queue)]

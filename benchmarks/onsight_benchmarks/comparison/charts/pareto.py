@@ -51,14 +51,16 @@ def pareto(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
         title = f"{subject.name}: {ms(p50)} ms, {100 * share:.2f} % ({100 * below:.2f} to {100 * above:.2f})"
         parts.append(svg.line(x.at(p50), y.at(below), x.at(p50), y.at(above), f"whisker {look.kind}"))
         parts.append(look.mark(x.at(p50), y.at(share), title, 5.5))
-    named = [one for place, one in enumerate(found) if place in front or looks[one[0].name].strong]
-    parts += _names(named, x, y, points)
+    leading = {subject.name for subject in (comparison.reference, *comparison.best)}
+    named = [one for place, one in enumerate(found) if place in front or one[0].name in leading]
+    words = [one[0].name if len(comparison.entries) > 1 else one[0].label for one in named]
+    parts += _names(named, words, x, y, points)
     best = {found[place][0].name for place in front}
     return Figure(
         id="accuracy",
         title="Accuracy against time",
         lead="Up and to the left is better. Bars: 95 % intervals of the accuracy, as the export's report has it. "
-        "Dashed: what no other measurement beats in both.",
+        "Dashed and named: what no other measurement beats in both.",
         drawings=(svg.picture(parts, "Accuracy against time of a frame; the table below has its figures"),),
         key=tuple(one[0] for one in found if looks[one[0].name].strong),
         pale=sum(not looks[one[0].name].strong for one in found),
@@ -78,12 +80,13 @@ def pareto(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
 
 def _names(
     named: list[tuple[Subject, float, float, float, float]],
+    names: list[str],
     x: svg.Scale,
     y: svg.Scale,
     points: dict[str, tuple[Subject, float, float, float, float]],
 ) -> list[str]:
     """Names beside their points, where they cover nothing; pixels are counted from below, as `place_labels` does."""
-    words = [textwrap.shorten(one[0].name, _LONGEST, placeholder="…") for one in named]
+    words = [textwrap.shorten(name, _LONGEST, placeholder="…") for name in names]
     centres = [(x.at(one[1]), svg.HIGH - y.at(one[2])) for one in named]
     taken = []
     for _, p50, share, low, high in points.values():

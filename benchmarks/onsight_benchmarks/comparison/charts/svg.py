@@ -57,7 +57,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
             break
     if len(found) > most:
         found = found[:: -(-len(found) // most)]
-    return found if len(found) >= 2 else _linear_ticks(low, high, max(3, most // 2))
+    return found if len(found) >= 3 else _linear_ticks(low, high, max(3, most - 2))
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:

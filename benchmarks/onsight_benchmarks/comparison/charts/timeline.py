@@ -13,7 +13,7 @@ from onsight_benchmarks.comparison.comparison import Comparison
 from onsight_benchmarks.comparison.subjects import Subject
 from onsight_benchmarks.measurement import Moment
 
-_MOST = 120  # points of a line
+_MOST = 15  # points of a line of rounds: single rounds are noise
 _WARM_HIGH = 150
 _Lines = dict[str, list[tuple[float, float]]]
 
@@ -107,7 +107,7 @@ def _chart(
 ) -> str:
     values = [value for line in lines.values() for _, value in line]
     bottom = svg.HIGH - svg.BOTTOM
-    y = svg.log_scale([*values, 0.9, 1.1], bottom, svg.TOP, air=1.03)
+    y = svg.log_scale([*values, 0.95, 1.05], bottom, svg.TOP, air=1.03)
     ticks = [(y.at(value), f"{value:.3g}x") for value in y.ticks(6)]
     parts = [
         svg.bottom_axis(x, below, svg.TOP, bottom, most=6),
