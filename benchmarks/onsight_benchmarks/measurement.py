@@ -95,8 +95,8 @@ class Energy:
 
     Attributes:
         sensor: such as `rapl package-0`, `ina3221 VDD_IN`, `pmic`.
-        joules: during the measuring.
-        idle_watts: just before it, with nothing running; None where that was not measured.
+        joules: while this combination had the device for itself, see onsight_benchmarks.energy.
+        idle_watts: just before, with nothing running; None where that was not measured.
         mj_per_picture: `joules` by the pictures answered, in millijoules: what all that the sensor sees used, idle
             power included.
     """

@@ -92,7 +92,7 @@ def measure(runs: Sequence[Path], *, iterations: int = ITERATIONS, seed: int = 0
     pairs = [convert_pair(run) for run in runs]
     if not pairs or len({pair.name for pair in pairs}) != len(pairs):
         raise UsageError("name at least one run, and each only once")
-    watch = Watch()
+    watch = Watch(busy=True)
     results, rounds = {}, 0
     for pair in pairs:
         calls = [invoke_call(data, seed) for data in (pair.raw, pair.scaled)]

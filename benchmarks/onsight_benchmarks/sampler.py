@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+import onsight_edge
 from onsight_edge.power import Meter, find_sensors
 from onsight_edge.telemetry import telemetry
 from onsight_edge.throttling import Throttling
@@ -28,9 +29,7 @@ from onsight_edge.throttling import Throttling
 HZ = 2.0
 _ROOT = Path("/")
 _PATIENCE_S = 20.0  # vcgencmd may take 5 s to give up, several times
-_PACKAGES = tuple(
-    dict.fromkeys(str(Path(one).resolve().parents[1]) for one in (__file__, Path(find_sensors.__code__.co_filename)))
-)
+_PACKAGES = tuple(dict.fromkeys(str(Path(str(one)).resolve().parents[1]) for one in (__file__, onsight_edge.__file__)))
 _CHILD = f"import sys; sys.path[:0] = {_PACKAGES!r}; from onsight_benchmarks.sampler import main; main()"
 
 

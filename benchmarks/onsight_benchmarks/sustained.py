@@ -222,7 +222,7 @@ def _settled(over_time: Sequence[Moment], steady_p50: float) -> float | None:
 def in_words(label: str, found: Sustained) -> str:
     """One line for the screen."""
     minutes = found.seconds / 60
-    lasting = f"{minutes:.3g} minutes" if minutes >= 1 else f"{found.seconds:.3g} s"
+    lasting = f"{found.seconds:.3g} s" if minutes < 1.5 else f"{minutes:.3g} minutes"
     parts = [
         f"{label}: after {lasting} {found.ratio:.2f}x of the first {found.cold_s:.3g} s "
         f"(p50 {found.cold_p50_ms:.3f} -> {found.steady_p50_ms:.3f} ms)"

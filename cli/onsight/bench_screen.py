@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,13 @@ def print_record(record: Record, out: Path | None, *, to_stderr: bool, table: bo
         Console(width=wide).print(*latency_tables(record))
         for line in _ratios(record):
             console.print(line)
-    for line in (*_over_minutes(record), *_energy(record), *_beside_loadgen(record), *_short_runs(record)):
+    for line in (
+        *_over_minutes(record),
+        *_energy(record),
+        *_meanwhile(record),
+        *_beside_loadgen(record),
+        *_short_runs(record),
+    ):
         console.print(line)
     for backend, reason in dict.fromkeys((one.backend, one.reason) for one in record.skipped):
         variants = ", ".join(o.variant for o in record.skipped if (o.backend, o.reason) == (backend, reason))
@@ -83,6 +89,26 @@ def _energy(record: Record) -> list[str]:
             idle = "" if used.idle_watts is None else f"; idle before: {used.idle_watts:.2f} W"
             lines.append(f"{one.label}: {used.mj_per_picture:.3g} mJ a picture, all that {used.sensor} sees{idle}")
     return lines
+
+
+def _meanwhile(record: Record) -> list[str]:
+    """What was seen of the device; nothing where it tells nothing."""
+    seen = record.conditions.series
+    if seen is None:
+        return []
+    parts = [
+        _from_to(values, unit)
+        for values, unit in ((seen.temperature_c, "°C"), (seen.mhz, "MHz"), (seen.power_w, "W"))
+        if values is not None
+    ]
+    governors = dict.fromkeys(name for name in seen.governor or () if name is not None)
+    return [f"the device meanwhile: {', '.join([*parts, *governors])}"] if parts or governors else []
+
+
+def _from_to(values: Sequence[float | None], unit: str) -> str:
+    known = [value for value in values if value is not None]
+    low, high = (f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in (min(known), max(known)))
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def _beside_loadgen(record: Record) -> list[str]:

@@ -66,6 +66,22 @@ def test_energy_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1.23 mJ a picture, all that rapl package-0 sees; idle before: 3.25 W" in capsys.readouterr().out
 
 
+def test_what_the_device_did_meanwhile_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from onsight.bench_screen import print_record
+    from onsight_benchmarks.series import Series
+
+    record = Record.load(Path(__file__).parents[2] / "benchmarks" / "results" / "latency-resnet8.json")
+    assert record.conditions.series is None  # older than they
+    print_record(record, None, to_stderr=False, table=False)
+    assert "meanwhile" not in capsys.readouterr().out
+    series = Series((0.0, 0.5), (48.7, 55.2), (2400.0, None), governor=("ondemand", "ondemand"), power_w=(None, 4.125))
+    print_record(
+        replace(record, conditions=replace(record.conditions, series=series)), None, to_stderr=False, table=False
+    )
+    said = capsys.readouterr().out
+    assert "the device meanwhile: 48.7 to 55.2 °C, 2400 MHz, 4.12 W, ondemand" in said
+
+
 def test_loadgens_figures_are_shown_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
     assert call("--loadgen", "--iterations", "64", "--fresh", "0") == 0
