@@ -27,7 +27,9 @@ class ApiError(Exception):
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.headers = status, code, message, headers
+        self.status, self.code, self.message = status, code, message
+        closing = {"Connection": "close"} if status == 413 else {}  # nobody waits for the rest of a body
+        self.headers = {**closing, **(headers or {})}
 
     def answer(self) -> Response:
         """As a response: `{"error": {"code": ..., "message": ...}}`."""

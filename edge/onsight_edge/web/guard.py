@@ -77,8 +77,6 @@ class Guard:
             await self._through(scope, receive, send_guarded)
         except ApiError as refusal:
             if not started:
-                headers = {"Connection": "close"} if refusal.status in (408, 413) else {}
-                refusal.headers = {**(refusal.headers or {}), **headers}
                 await refusal.answer()(scope, receive, send_guarded)
         except ClientDisconnect:  # gone in the middle of its request
             return
@@ -124,7 +122,7 @@ class Guard:
         address = (scope.get("client") or ("", 0))[0]
         cookie = _cookie(headers, keeper.cookie_name)
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else None
+        given = bearer.strip() or None if scheme.lower() == "bearer" else None
         if given is None and scope["path"] == "/" and scope["method"] == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
             if given is not None:

@@ -33,7 +33,7 @@ class GuardedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # one piece of an answer at a time
+        transport.set_write_buffer_limits(high=1)  # one piece of an answer at a time; at 0 a TLS one never goes on
         if len(self.connections) > self.most_connections:
             self._refuse(503, "too-many-connections", "too many connections: try again later")
             return
