@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -44,6 +44,17 @@ class Serving:
     web_key: Path | None = None
     web_folder: Path | None = None
     web_budget: int = 1024
+
+    def check_for_service(self) -> None:
+        """Refuse what would put the token into the system's log, where a service's lines go.
+
+        Raises:
+            UsageError: it would.
+        """
+        from onsight_edge.web.address import parse_address
+
+        if self.web is not None and self.web_token_file is None and not parse_address(self.web).loopback:
+            raise UsageError(f"--web {self.web} needs --web-token-file FILE here: a service has nobody to tell a token")
 
     @property
     def targets(self) -> dict[str, str | Path]:
@@ -151,8 +162,17 @@ def make_web(serving: Serving, control: Control, source: Source, config: Path | 
     return WebSink(options, control, health=lambda: source.health, save=None if config is None else save)
 
 
-def say_where(web: WebSink) -> None:
-    """One line with the address, and with the token in it: nowhere else is that ever told."""
-    print(f"dashboard: {web.url}", file=sys.stderr)
+def serving_of(parameters: Mapping[str, Any]) -> Serving:
+    """What the parameters of a call of `onsight run` say, click's `Context.params`."""
+    return Serving(**{one.name: parameters[one.name] for one in fields(Serving)})
+
+
+def say_where(web: WebSink, serving: Serving) -> None:
+    """One line with the address; with the token in it where that stands in no file: nowhere else is it ever told."""
+    if serving.web_token_file is None:
+        print(f"dashboard: {web.url}", file=sys.stderr)
+    else:
+        address = web.url.partition("?")[0]
+        print(f"dashboard: {address}?token=, and then what {serving.web_token_file} holds", file=sys.stderr)
     if web.open_to_listeners:
         print("onsight: without --web-cert whoever shares the network can read along", file=sys.stderr)

@@ -128,7 +128,7 @@ def command(
                 if not outputs.quiet:
                     say_start(info)
                 if web is not None:
-                    say_where(web)
+                    say_where(web, serving)
 
             with reload_on_hangup(Reloader(call, control, source.size_wh, say_on_stderr), stop):
                 summary = run_live(

@@ -160,6 +160,7 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
         UsageError: it would not start.
     """
     from onsight.commands import run
+    from onsight.serving import serving_of
     from onsight.sinking import outputs_of
 
     if not arguments:
@@ -173,7 +174,10 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     outputs = outputs_of(context.params)
     if outputs.pictures.window:
         raise UsageError("--window needs a screen, which a service has none of")
-    written = [Path(target) for target in outputs.targets.values() if str(target) != "-"]
+    serving = serving_of(context.params)
+    serving.check_for_service()
+    targets = {**outputs.targets, **serving.targets}
+    written = [Path(target) for target in targets.values() if str(target) != "-"]
     read = [context.params[name] for name in ("model", "uri", "spec", "config")]
     return written, [Path(one) for one in read if one is not None and Path(one).exists()]
 

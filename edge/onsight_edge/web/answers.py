@@ -77,6 +77,8 @@ async def read_json(request: Request, known: Mapping[str, tuple[type, ...]]) -> 
         if key not in known:
             raise ApiError(400, "unknown-key", f"unknown key {key[:40]!r}; known are {', '.join(known)}")
         types = known[key]
+        if types == (int,) and isinstance(found, float) and found.is_integer():  # JSON's 3.0 is a whole number
+            found = value[key] = int(found)
         fits = isinstance(found, types) and (bool in types or not isinstance(found, bool))
         if not fits or (isinstance(found, float) and not math.isfinite(found)):
             raise ApiError(400, "bad-value", f"{key} has a value of the wrong type")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from onsight_edge.sinks.metrics import CONTENT_TYPE, LiveMetrics
 from onsight_edge.web.answers import ApiError, answer, flag_query, internal_error, whole_query
 from onsight_edge.web.changes import Changes
 from onsight_edge.web.classify import ImageClassifier
@@ -70,10 +73,11 @@ class Api:
         changes: Changes,
         pictures: Pictures,
         images: ImageClassifier,
-        metrics: Callable[[], tuple[bytes, str]] | None,
+        executor: Executor,
+        metrics: LiveMetrics | None,
     ) -> None:
         self._watching, self._changes, self._pictures, self._images = watching, changes, pictures, images
-        self._metrics = metrics
+        self._executor, self._metrics = executor, metrics
         self._streams, self._listeners = Places(MOST_STREAMS), Places(MOST_LISTENERS)
         self._files = _static_files()
 
@@ -120,8 +124,8 @@ class Api:
     async def _prometheus(self, request: Request) -> Response:
         if self._metrics is None:
             raise ApiError(404, "no-metrics", "metrics need prometheus-client: pip install 'onsight[metrics]'")
-        body, media_type = self._metrics()
-        return Response(body, headers={"Content-Type": media_type})
+        body = await asyncio.get_running_loop().run_in_executor(self._executor, self._metrics.exposition)
+        return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _snapshot(self, request: Request) -> Response:
         shot = await self._pictures.snapshot(plain=flag_query(request, "plain"))

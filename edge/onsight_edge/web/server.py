@@ -65,7 +65,7 @@ class ServerThread:
             SinkError: the certificate cannot be used.
         """
         # its lines are not for the user: requests are not logged, and what goes wrong is told by the guard
-        for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "python_multipart"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         config = uvicorn.Config(
             app,

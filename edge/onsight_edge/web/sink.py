@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from pathlib import Path
 
 from onsight_edge.collect import BUDGET_BYTES, Collector
 from onsight_edge.control import Control
-from onsight_edge.errors import SinkError
-from onsight_edge.frame import Notice, Result
+from onsight_edge.errors import MissingExtraError, SinkError
+from onsight_edge.frame import MODEL_CHANGED, Notice, Result
 from onsight_edge.judge import Settings
 from onsight_edge.sinks import RunInfo
+from onsight_edge.sinks.metrics import LiveMetrics
 from onsight_edge.sources.source import Health
 from onsight_edge.web.address import Address
 from onsight_edge.web.app import Api, make_app
@@ -67,7 +69,6 @@ class WebSink:
         *,
         health: Callable[[], Health] | None = None,
         save: Callable[[Settings], None] | None = None,
-        metrics: Callable[[], tuple[bytes, str]] | None = None,
     ) -> None:
         """Serve what `control` rules.
 
@@ -76,11 +77,11 @@ class WebSink:
             control: takes the changes that clients ask for.
             health: what the source counted.
             save: keeps settings for the next start; None where there is no place for them.
-            metrics: a page for Prometheus and its type.
         """
         self.url = ""
         self._options, self._control = options, control
-        self._health, self._save, self._metrics = health, save, metrics
+        self._health, self._save = health, save
+        self._metrics: LiveMetrics | None = None
         self._hub = Hub("", "")
         self._recorder: Recorder | None = None
         self._images: ImageClassifier | None = None
@@ -116,11 +117,13 @@ class WebSink:
         )
         watching = Watching(hub, self._control, changes, self._working, info, health=self._health)
         self._images = ImageClassifier(self._control, self._working)
+        with contextlib.suppress(MissingExtraError):  # then there is no such page
+            self._metrics = LiveMetrics(info.model, info.sinks)
         listening = listen(options.address)
         try:
             port: int = listening.getsockname()[1]
             guard = Guard(
-                make_app(Api(watching, changes, pictures, self._images, self._metrics)),
+                make_app(Api(watching, changes, pictures, self._images, self._working, self._metrics)),
                 loopback=options.address.loopback,
                 names=(*options.names, *(() if options.address.host == "0.0.0.0" else (options.address.host.lower(),))),
                 keeper=None if options.token is None else Keeper(options.token, port),
@@ -143,6 +146,8 @@ class WebSink:
             SinkError: the server has stopped.
         """
         self._hub.note(result)
+        if self._metrics is not None:
+            self._metrics.note(result)
         if self._recorder is not None:
             self._recorder.offer(result)
         if self._server is None or not self._server.alive:
@@ -151,6 +156,10 @@ class WebSink:
     def notice(self, notice: Notice) -> None:
         """Take a notice."""
         self._hub.notice(notice)
+        if self._metrics is not None:
+            if notice.kind == MODEL_CHANGED:
+                self._metrics.use_model(self._control.judge.classifier.spec.name)
+            self._metrics.notice(notice)
 
     def close(self) -> None:
         """End all answers and the recording, and free the port."""

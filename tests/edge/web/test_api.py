@@ -358,7 +358,6 @@ def test_unknown_pages_methods_and_queries_get_json(plain: Any) -> None:
         ("GET", "/snapshot.jpg?plain=yes", 400, "bad-query"),
         ("GET", "/stream.mjpg?fps=0", 400, "bad-query"),
         ("GET", "/api/history?limit=%D9%A3", 400, "bad-query"),
-        ("GET", "/metrics", 404, "no-metrics"),
     ):
         answer = plain.ask(method, path)
         assert (answer.status, answer.code) == (status, code), path
@@ -383,3 +382,15 @@ def test_where_nothing_is_decided_there_are_no_events_until_a_setting_asks_for_t
         assert settings["smooth"] is None and settings["agree"] is None
         assert served.ask("PUT", "/api/settings", {"agree": 2}).json["smooth"] == 0.25
         until(lambda: served.ask("GET", "/api/history").json["events"])
+
+
+def test_prometheus_reads_the_same_figures_as_of_its_own_sink(plain: Any) -> None:
+    pytest.importorskip("prometheus_client", reason="the extra metrics is not installed")
+    from prometheus_client.parser import text_string_to_metric_families
+
+    answer = plain.ask("GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
+    before = plain.ask("GET", "/api/state").json["classified"]
+    assert 0 < found["onsight_frames"].samples[0].value <= before
+    assert next(sample.labels for sample in found["onsight_info"].samples)["model"] == "colours"

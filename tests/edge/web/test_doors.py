@@ -284,32 +284,41 @@ def test_slow_requests_are_ended_however_steadily_they_drip(serve: Any, hasty: N
         assert served.ask("GET", "/healthz").status == 200
 
 
-def test_who_does_not_read_is_cut_off_and_its_place_is_free_again(
-    serve: Any, hasty: None, until: Callable[..., Any]
-) -> None:
+def deaf(served: Any, count: int) -> list[socket.socket]:
+    """Clients that ask for the stream and never read."""
+    made = []
+    for _ in range(count):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(("127.0.0.1", served.port))
+        one.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        made.append(one)
+    return made
+
+
+def test_streams_are_bounded_and_a_place_is_free_again(serve: Any, until: Callable[..., Any]) -> None:
     with serve() as served:
-        deaf = []
-        for _ in range(MOST_STREAMS):
-            made = socket.socket()
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            made.connect(("127.0.0.1", served.port))
-            made.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            deaf.append(made)
-        refused = until(lambda: (a := served.ask("HEAD", "/stream.mjpg")) and served.ask("GET", "/api/state") and a)
-        assert refused.status == 200
-        with served.raw(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n") as late:
-            answer = late.recv(4096)
-        if b"200 OK" not in answer:  # all places were taken when it came
-            assert b"503" in answer and b"too-many-clients" in answer
-        # each is cut off once its buffers are full and it has read nothing for half a second
-        until(lambda: b"200 OK" in first_bytes(served))
-        for made in deaf:
-            made.close()
+        watching = deaf(served, MOST_STREAMS)
+        until(lambda: b"503" in status_of_a_stream(served))
+        assert served.ask("GET", "/api/state").json["flowing"]
+        for one in watching:
+            one.close()
+        until(lambda: b"200" in status_of_a_stream(served))
 
 
-def first_bytes(served: Any) -> bytes:
+def status_of_a_stream(served: Any) -> bytes:
     with served.raw(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n") as connection:
-        return bytes(connection.recv(4096))
+        return bytes(connection.recv(4096)).partition(b"\r\n")[0]
+
+
+def test_who_does_not_read_is_cut_off(serve: Any, hasty: None, until: Callable[..., Any]) -> None:
+    with serve() as served:
+        watching = deaf(served, 4)
+        connections = served.web._server._server.server_state.connections
+        until(lambda: len(connections) == 4)
+        until(lambda: not connections)  # once its buffers are full and it has read nothing for half a second
+        for one in watching:
+            one.close()
 
 
 def test_connections_are_bounded(serve: Any, monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]) -> None:
