@@ -55,6 +55,7 @@ class Outputs:
             raise UsageError(f"{' and '.join(asked)} both write to standard output: give all but one a file")
         check_outputs(self.targets, inputs)
         self.files.check()
+        self.pictures.check()
         self.network.check()
 
     @property

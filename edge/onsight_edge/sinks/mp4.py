@@ -21,7 +21,7 @@ FPS_OF_STREAMS = 25.0  # where a stream does not say; frames are repeated to kee
 FPS_OF_PICTURES = 2.0
 _LONGEST_GAP_S = 2.0
 _LOOK_EVERY = 30  # frames
-_RESERVE = 8 * 2**20  # bytes left free on the disk: OpenCV does not report a full one, and the index comes last
+RESERVE_BYTES = 8 * 2**20  # bytes left free on the disk: OpenCV does not report a full one, and the index comes last
 
 
 class Mp4Sink:
@@ -47,6 +47,11 @@ class Mp4Sink:
         self._written = 0
         self._start_ns = 0
         self._look_again_at = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the video is so far."""
+        return self._written / self._fps
 
     def open(self, info: RunInfo) -> None:
         """Make the temporary file.
@@ -122,7 +127,7 @@ class Mp4Sink:
             raise SinkError(str(error)) from error
 
     def _check_room(self) -> None:
-        if shutil.disk_usage(self.path.parent).free < _RESERVE:
+        if shutil.disk_usage(self.path.parent).free < RESERVE_BYTES:
             end = f"; the video ends after {self._written} frames" if self._written else ""
             raise SinkError(f"cannot write {self.path}: the disk is full{end}")
 
