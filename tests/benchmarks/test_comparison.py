@@ -160,7 +160,7 @@ def test_within_a_record_rounds_are_paired_so_that_what_hit_both_cancels(tmp_pat
 
 
 def test_a_small_difference_between_sessions_is_none(tmp_path: Path) -> None:
-    found = compare(tmp_path, record(measurement(1.0)), record(measurement(1.05, seed=1)))
+    found = compare(tmp_path, record(measurement(1.0)), record(measurement(1.03, seed=1)))
     one = found.beside[0].stages["end_to_end"]
     assert one.answer == "no difference" and one.low is not None and one.low > 1
 

@@ -86,3 +86,17 @@ def test_refusals(other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert call() == 2
     assert call(str(tmp_path / "none.json")) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("onsight: cannot read ")
+
+
+def test_bench_writes_its_record_as_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, out = tmp_path / "page.html", tmp_path / "mine.json"
+    for scenario, shown in (("live", "Frame age, live"), ("single-stream", "Every call")):
+        with pytest.raises(SystemExit) as ended:
+            main(["bench", "--scenario", scenario, "--iterations", "10", "--fresh", "0", "--warmup", "1",
+                  "--out", str(out), "--html", str(page)])  # fmt: skip
+        assert ended.value.code == 0
+        text = page.read_text()
+        assert shown in text and "mine" in text and "does not count as valid" in text
+    capsys.readouterr()
+    assert call(str(out)) == 0
+    assert "A (mine) is not valid: 10 queries were measured" in capsys.readouterr().out

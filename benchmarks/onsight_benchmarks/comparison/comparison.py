@@ -43,7 +43,7 @@ class Comparison:
     Attributes:
         entries: the records, in the order they were named.
         subjects: all measurements that are shown, record by record.
-        reference: the measure of all: the first record's fastest, or what was asked for.
+        reference: the measure of all: the fastest of the first record that times single frames, or what was asked for.
         best: each record's fastest that answers one frame a call; of a record without one, that with the most
             pictures a second.
         beside: every other measurement beside the reference, in the order of `subjects`.
@@ -112,7 +112,8 @@ def compare_entries(
         if not subjects:
             raise UsageError(f"no measurement matches {' or '.join(only)}; there are {_labels(entries)}")
     best = [b for entry in entries if (b := _best([s for s in subjects if s.entry is entry])) is not None]
-    reference = best[0] if to is None else _named(subjects, to, entries)
+    single = [subject for subject in best if subject.one_frame] or best
+    reference = single[0] if to is None else _named(subjects, to, entries)
     first = subjects[0].entry
     earlier = {s.label: s for s in reversed(subjects) if s.entry is first}
     return Comparison(

@@ -13,14 +13,16 @@ from onsight_benchmarks.comparison.charts.forest import forest_axis, forest_cell
 from onsight_benchmarks.comparison.charts.looks import Look, looks_of
 from onsight_benchmarks.comparison.charts.pareto import pareto
 from onsight_benchmarks.comparison.charts.timeline import timeline
-from onsight_benchmarks.comparison.comparison import Beside, Comparison
+from onsight_benchmarks.comparison.comparison import Beside, Comparison, compare_entries
 from onsight_benchmarks.comparison.page_bars import ages, energies, stage_bars
 from onsight_benchmarks.comparison.page_head import head
 from onsight_benchmarks.comparison.page_method import method
 from onsight_benchmarks.comparison.ratios import SMALLEST_UNPAIRED, times
+from onsight_benchmarks.comparison.subjects import Entry
 from onsight_benchmarks.comparison.wording import scenario_words
 from onsight_benchmarks.html_page import fill_page, require_jinja
 from onsight_benchmarks.provenance import now_utc, provenance
+from onsight_benchmarks.record import Record
 from onsight_benchmarks.stats import LEVEL
 from onsight_benchmarks.verdict import LEAST_ROUNDS, SMALLEST
 from onsight_edge.metrics import wilson
@@ -66,6 +68,19 @@ def render(comparison: Comparison) -> str:
         alike=_alike(comparison.alike),
         methods=[method(entry) for entry in comparison.entries],
     )
+
+
+def render_record(record: Record, name: str) -> str:
+    """The page of one record's own measurements.
+
+    Args:
+        record: with at least one measurement.
+        name: what the page calls it, such as its file's stem.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    return render(compare_entries([Entry("A", name, record)]))
 
 
 def _overview(comparison: Comparison, looks: dict[str, Look]) -> dict[str, Any]:

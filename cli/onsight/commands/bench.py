@@ -63,6 +63,9 @@ from onsight_edge.errors import UsageError
     "--spec", type=click.Path(path_type=Path), help="ModelSpec of a third-party .tflite or .onnx that carries none."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write the record to this .json file.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the record as one self-contained page."
+)
 @click.option("--no-values", is_flag=True, help="Leave the single measured values out of the record.")
 @click.option(
     "--seed", type=SEED, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
@@ -88,6 +91,7 @@ def command(
     image: Path | None,
     spec: Path | None,
     out: Path | None,
+    html: Path | None,
     no_values: bool,
     seed: int,
     as_json: bool,
@@ -112,9 +116,14 @@ def command(
     )
     if out is not None and out.suffix != ".json":
         raise UsageError(f"--out must name a .json file, not {out}")
-    check_outputs({"--out": out}, [model, *([image] if image else [])])
+    check_outputs({"--out": out, "--html": html}, [model, *([image] if image else [])])
     if out is not None:
         check_writable(out)
+    if html is not None:
+        from onsight_benchmarks.html_page import require_jinja
+
+        require_jinja()
+        check_writable(html)
     with progress_bar() as tell:
         record = bench(
             model,
@@ -141,6 +150,11 @@ def command(
         )
     if out is not None:
         record.save(out)
+    if html is not None:
+        from onsight_benchmarks.comparison.page import render_record
+        from onsight_edge.files import write_text
+
+        write_text(html, render_record(record, "bench" if out is None else out.stem))
     if as_json:
         print_json(record.to_json())
     print_record(record, out, to_stderr=as_json, table=not as_json)

@@ -16,8 +16,8 @@ from onsight.outputs import check_outputs
 @click.option(
     "--to",
     metavar="LABEL",
-    help="Measure all by this one, such as tflite-int8/litert/1 or 'B tflite-int8/litert/1'; default: the first "
-    "record's fastest.",
+    help="Measure all by this one, such as tflite-int8/litert/1 or 'B tflite-int8/litert/1'; default: the "
+    "fastest of the first record that times single frames.",
 )
 @click.option("--only", multiple=True, metavar="PATTERN", help="Labels like 'tflite-int8/*' only; may be repeated.")
 @click.option("--different-models", is_flag=True, help="Compare records of different weights, too.")
