@@ -25,6 +25,7 @@ VERBS = {
     "info": "What is in a model file of any maker: inputs, classes, operators, quantization, cost.",
     "predict": "Classify picture files.",
     "cameras": "List this machine's cameras, and how to name each one to `onsight run`.",
+    "collect": "Save pictures of a camera under a class name, for training.",
     "doctor": "What is wrong with this machine, and the command that mends it.",
     "run": "Classify a camera, a video or a stream, live.",
     "config": "Check or print the TOML file that `onsight run --config` takes.",
