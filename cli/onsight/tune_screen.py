@@ -94,7 +94,7 @@ def lines(found: Tuned) -> list[str]:
         threads = f"{chosen.backend.threads} thread{'s' if chosen.backend.threads > 1 else ''}"
         said.append(
             f"fastest here: {chosen.model.variant} with {chosen.backend.name}, {threads}: p50 {times.p50:.3f} ms, "
-            f"p95 {times.p95:.3f} ms, {chosen.calls} calls"
+            f"p95 {times.p95:.3f} ms ({len(found.tried)} combinations in {found.report.results['seconds']:.1f} s)"
         )
     said += [
         f"int8 is slower here: {one.of} takes {one.ratio} of the time of {one.to}" for one in found.int8 if one.slower

@@ -4,7 +4,7 @@ Time is shared out evenly over the rungs, so that the fewer arms are left, the b
 Almost Optimal Exploration in Multi-Armed Bandits, 2013; Jamieson and Talwalkar, 2016). Two things differ from the
 textbook, because a machine's noise comes and goes: arms are compared by the ratios of times that were taken in the same
 round, and an arm leaves only where the interval of its ratio to the leader says that it is slower. A rung ends early
-where its slower half is known.
+where its slower half is known, and what is far behind does not even stay for one.
 
 Nothing here knows what an arm is: measuring and the clock are handed in.
 """
@@ -23,6 +23,8 @@ from onsight_benchmarks.verdict import LEAST_ROUNDS
 
 EVEN = 1.015  # a difference up to here is none: too small to spend a thread on
 HOPELESS = 1.5  # leaves at the end of a rung also out of the faster half
+FAR = 4.0  # leaves after three rounds: what is so far behind is not worth a rung
+_FAR_LOOK = 3
 _FIRST_LOOK = LEAST_ROUNDS  # that a comparison rests on
 _LEEWAY = 0.2
 
@@ -102,6 +104,8 @@ class Race:
                 self._round(alive)
                 done += 1
                 tell(self.rungs, len(alive), len(arms))
+                if done == _FAR_LOOK:
+                    alive = self._without_far(alive)
                 spent = self._clock() - started
                 full = spent + spent / done > share  # one more would not fit
                 if full or done >= look:
@@ -180,6 +184,13 @@ class Race:
     def _all_even(self, alive: Sequence[int]) -> bool:
         leader, ratios = self._ranked(alive)
         return self.keeps_p95(leader) is not None and all(high <= EVEN for _, _, high in ratios.values())
+
+    def _without_far(self, alive: Sequence[int]) -> list[int]:
+        leader, ratios = self._ranked(alive)
+        if self.keeps_p95(leader) is not False:
+            far = {arm: ratio for arm, ratio in ratios.items() if ratio[0] > FAR}
+            self.left.update({arm: Left(self.rungs, "slower", leader, ratio) for arm, ratio in far.items()})
+        return [arm for arm in alive if arm not in self.left]
 
     def _halve(self, alive: Sequence[int]) -> list[int]:
         for arm in alive:

@@ -113,6 +113,7 @@ def tune(
         racing = [index for index in range(len(arms)) if index not in refused]
         race = make_race(arms, racing, frame, p95_ms, random.Random(seed))
         chosen = decide(arms, racing, race, known, (until - budget_s, until), p95_ms, tell)
+        seconds = round(time.monotonic() - (until - budget_s), 3)
         full = None
         if exhaustive and chosen is not None:
             full = measure_all(arms, racing, chosen, frame, p95_ms, seed, tell)
@@ -144,6 +145,7 @@ def tune(
         results={
             "model": identity,
             "choice": None if chosen is None else tried[0].label,
+            "seconds": seconds,
             "rungs": race.rungs,
             "tried": tried,
             "int8": int8,
