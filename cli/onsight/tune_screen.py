@@ -81,6 +81,7 @@ def tune_table(found: Tuned) -> Table:
             _outcome(one),
             style="bold" if one.fate == "chosen" else None,
         )
+    table.caption_justify = "left"
     table.caption = "ratio: time beside the chosen one's, round by round; outcome: the round in which it left"
     return table
 

@@ -12,7 +12,7 @@ from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.stats import Ratio, Summary, paired_ratio, summarise
 from onsight_benchmarks.tuning.accuracy import Accuracy
 from onsight_benchmarks.tuning.arms import Arm
-from onsight_benchmarks.tuning.race import EVEN, Race
+from onsight_benchmarks.tuning.race import EVEN, FAR, Race
 from onsight_benchmarks.verdict import judge
 
 
@@ -64,8 +64,8 @@ class Int8:
 
     @property
     def slower(self) -> bool:
-        """Whether int8 is the slower one, by the rule of all comparisons."""
-        return judge(self.ratio).answer == "slower"
+        """Whether int8 is the slower one: by the rule of all comparisons, or so far behind that it soon left."""
+        return judge(self.ratio).answer == "slower" or self.ratio.median > FAR
 
 
 def choose(arms: Sequence[Arm], alive: Sequence[int], race: Race, known: Mapping[str, Accuracy]) -> list[int]:

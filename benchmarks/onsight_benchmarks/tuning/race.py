@@ -4,7 +4,8 @@ Time is shared out evenly over the rungs, so that the fewer arms are left, the b
 Almost Optimal Exploration in Multi-Armed Bandits, 2013; Jamieson and Talwalkar, 2016). Two things differ from the
 textbook, because a machine's noise comes and goes: arms are compared by the ratios of times that were taken in the same
 round, and an arm leaves only where the interval of its ratio to the leader says that it is slower. A rung ends early
-where its slower half is known, and what is far behind does not even stay for one.
+where its slower half is known (a close one not before a quarter of its time: what else runs on the machine may favour
+one arm for seconds), and what is far behind does not even stay for one.
 
 Nothing here knows what an arm is: measuring and the clock are handed in.
 """
@@ -25,6 +26,8 @@ EVEN = 1.015  # a difference up to here is none: too small to spend a thread on
 HOPELESS = 1.5  # leaves at the end of a rung also out of the faster half
 FAR = 4.0  # leaves after three rounds: what is so far behind is not worth a rung
 _FAR_LOOK = 3
+# of a rung's time: before that a close race is not over, since what a neighbour does may favour one arm for seconds
+_PATIENCE = 0.25
 _FIRST_LOOK = LEAST_ROUNDS  # that a comparison rests on
 _LEEWAY = 0.2
 
@@ -110,7 +113,7 @@ class Race:
                 full = spent + spent / done > share  # one more would not fit
                 if full or done >= look:
                     look = 2 * done
-                    if full or self._is_known(alive):
+                    if full or self._is_known(alive, EVEN if spent > _PATIENCE * share else HOPELESS):
                         break
             alive = self._halve(alive)
             if len(alive) <= 1 or (self._all_even(alive)) or self._clock() + spent / done > until:
@@ -173,13 +176,13 @@ class Race:
         ratios = {arm: self.ratio(arm, leader) for arm in alive}
         return leader, dict(sorted(ratios.items(), key=lambda item: (item[0] != leader, item[1][1])))
 
-    def _is_known(self, alive: Sequence[int]) -> bool:
-        """Whether of the slower half each is known to be slower, or known not to differ."""
+    def _is_known(self, alive: Sequence[int], margin: float) -> bool:
+        """Whether each of the slower half is known to be slower by a margin, or, in time, known not to differ."""
         leader, ratios = self._ranked(alive)
         if self.keeps_p95(leader) is None:
             return False
         slower = list(ratios.values())[max(1, math.ceil(len(alive) / 2)) :]
-        return all(low > EVEN or high <= EVEN for low, _, high in slower)
+        return all(low > margin or (margin == EVEN and high <= EVEN) for low, _, high in slower)
 
     def _all_even(self, alive: Sequence[int]) -> bool:
         leader, ratios = self._ranked(alive)
