@@ -1,10 +1,8 @@
-"""What `onsight tune` shows on a terminal: a bar while it measures, then a table and what follows from it."""
+"""What `onsight tune` shows on a terminal: a table, and what follows from it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +11,6 @@ if TYPE_CHECKING:
 
     from onsight_benchmarks.tuning.outcome import Tried
     from onsight_benchmarks.tuning.tune import Tuned
-
-
-@contextmanager
-def bar() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on stderr; the callable it yields moves it."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("opening", total=1.0)
-        yield lambda what, share: progress.update(task, description=escape(what), completed=min(share, 1.0))
 
 
 def show(found: Tuned, *, profile: Path, record: Path | None, chosen_file: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from onsight.tune_screen import lines
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import open_all
 from onsight_benchmarks.rounds import BLOCK, measure_rounds
@@ -52,6 +53,26 @@ def with_report(bundle: Path, target: Path, drops: dict[str, float], golden: Gol
     spec = Bundle.open(bundle).spec
     write_manifest(target, name="pets", spec=spec, variants=files, extra=extra, golden=None if golden is None else FILE)
     return target
+
+
+@pytest.fixture
+def heavier(bundle: Path, tmp_path: Path) -> Path:
+    """`onnx-float32`, and under the name of `onnx-int8` the same network on a picture that is convolved first."""
+    onnx = pytest.importorskip("onnx")
+    folder = tmp_path / "heavier.bundle"
+    folder.mkdir()
+    model = onnx.load(bundle / "onnx-float32.onnx")
+    onnx.save(model, folder / "onnx-float32.onnx")
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 15, 15)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "kernel"))
+    pool = next(node for node in model.graph.node if node.op_type == "GlobalAveragePool")
+    pool.input[0] = "convolved"
+    convolve = onnx.helper.make_node("Conv", ["planes", "kernel"], ["convolved"], pads=[7, 7, 7, 7])
+    model.graph.node.insert(1, convolve)
+    onnx.save(model, folder / "onnx-int8.onnx")
+    files = {variant: f"{variant}.onnx" for variant in ("onnx-int8", "onnx-float32")}
+    write_manifest(folder, name="heavier", spec=Bundle.open(bundle).spec, variants=files, extra=[])
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +126,15 @@ def test_int8_is_compared_with_float32_in_the_same_runtime(tuned: Tuned) -> None
     assert one.of.startswith("tflite-int8/litert/") and one.to.startswith("tflite-float32/litert/")
     slow = replace(one, ratio=replace(one.ratio, median=1.2, low=1.1, high=1.3, rounds=20))
     assert slow.slower and not replace(slow, ratio=replace(slow.ratio, low=0.9)).slower
+
+
+def test_int8_that_is_slower_is_said(heavier: Path) -> None:
+    found = tune(heavier, budget_s=2, threads=(1,))
+    assert found.profile is not None and found.profile.variant == "onnx-float32"
+    (one,) = found.int8
+    assert one.slower and one.ratio.median > 1.2
+    said = [line for line in lines(found) if line.startswith("int8 is slower here: onnx-int8/onnxruntime/1 takes ")]
+    assert len(said) == 1 and said[0].endswith("of the time of onnx-float32/onnxruntime/1")
 
 
 def test_nothing_known_of_the_accuracy_is_said(tuned: Tuned) -> None:

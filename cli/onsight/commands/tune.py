@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onsight.lists import counts, names
 from onsight.loading import load_for
 from onsight.main import print_json
 from onsight.options import MAX_THREADS, SEED, FiniteRange, json_option, spec_option
@@ -97,7 +98,8 @@ def command(
     choice is written to a device profile, which `onsight run` uses from then on. MODEL is a bundle, a model file, or
     `default`.
     """
-    from onsight.tune_screen import bar, show
+    from onsight.bench_screen import progress_bar
+    from onsight.tune_screen import show
     from onsight_benchmarks.record_file import check_writable, save_json
     from onsight_benchmarks.tuning.tune import tune
     from onsight_edge.device import describe_device
@@ -116,12 +118,12 @@ def command(
         if path is not None:
             check_writable(path)
     labelled = None if data is None else _labelled(model, spec, data, limit)
-    with bar() as tell:
+    with progress_bar() as tell:
         found = tune(
             model,
-            variants=_names(variant, "--variant"),
-            backends=_names(backend, "--backend"),
-            threads=_powers(device.cores) if threads is None else _counts(threads),
+            variants=names(variant, "--variant"),
+            backends=names(backend, "--backend"),
+            threads=_powers(device.cores) if threads is None else counts(threads, "--threads", MAX_THREADS),
             budget_s=budget,
             max_drop=max_drop,
             min_accuracy=min_accuracy,
@@ -162,20 +164,3 @@ def _labelled(model: str, spec_file: Path | None, data: str, limit: int | None) 
 
 def _powers(cores: int) -> list[int]:
     return [2**power for power in range(cores.bit_length()) if 2**power <= min(cores, MAX_THREADS)]
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"{option} needs at least one name, or all")
-    return names
-
-
-def _counts(text: str) -> list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--threads needs numbers such as 1,2, not {text!r}") from error
-    if not all(1 <= count <= MAX_THREADS for count in counts):
-        raise UsageError(f"--threads needs numbers of at least 1 and at most {MAX_THREADS}, not {text!r}")
-    return counts
