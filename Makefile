@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-all test-arm64 check model variants lock setup clean
+.PHONY: bench demo test test-all test-arm64 check model variants lock setup clean
 
 demo: setup            ## the whole path on CIFAR-10: train, export, benchmark, live
 	$(BIN)/onsight demo
@@ -44,6 +44,15 @@ model: setup           ## train the model that ships (over an hour on 2 cores) a
 	$(BIN)/onsight export runs/onsight-nano-standard --quant tflite-int8 --out runs/default.bundle
 	rm -rf edge/onsight_edge/models/default.bundle
 	mv runs/default.bundle edge/onsight_edge/models/default.bundle
+
+MODEL ?= default
+BENCH ?= bench
+bench: setup           ## MODEL in every scenario, and what measuring itself costs, as records and tables in BENCH (1 minute)
+	for scenario in single-stream multi-stream offline live; do \
+	  $(BIN)/onsight bench $(MODEL) --scenario $$scenario --out $(BENCH)/$$scenario.json || exit 1; done
+	$(BIN)/python -m onsight_benchmarks.overhead --out $(BENCH)/overhead.json
+	$(BIN)/python -m onsight_benchmarks.harness --out $(BENCH)/harness.json
+	$(BIN)/python -m onsight_benchmarks.tables $(BENCH)
 
 RUNS ?= runs/seed-cnn-standard runs/resnet8-cifar10 runs/mobilenetv2-standard
 variants: setup        ## every variant of RUNS on all test pictures, for the records (several minutes a run)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from onsight_benchmarks.change import Against
 from onsight_benchmarks.conditions import Conditions
 from onsight_benchmarks.measurement import Measurement
 from onsight_benchmarks.picture import Picture
@@ -101,6 +102,7 @@ class Record:
         taken: when, in UTC.
         valid, invalid_because: whether nothing speaks against any of the measurements, and what does.
         gpu: where one took part.
+        against: what changed since an earlier record, where it was taken with `--against`.
     """
 
     onsight: Provenance
@@ -114,6 +116,7 @@ class Record:
     valid: bool
     invalid_because: tuple[str, ...]
     gpu: Gpu | None = None
+    against: Against | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; `from_json` gives it back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 import tempfile
 import types
 import typing
@@ -23,14 +24,20 @@ def load_json(path: Path) -> Any:
     """The JSON in a record file.
 
     Raises:
-        BenchmarkError: not there, or not JSON.
+        BenchmarkError: not there, not a file, or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():  # reading a pipe or a device would not end
+            raise BenchmarkError(f"{path} is not a record: it is {'a folder' if path.is_dir() else 'no file'}")
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BenchmarkError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is not a record: it is not JSON ({error})") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def check_writable(path: Path) -> None:
@@ -101,6 +108,8 @@ def read_value(kind: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: read_value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:  # JSON's 1e999 is infinite
+            raise BenchmarkError(f"{where}: expected a finite number, found {str(value)[:40]}")
         return float(value)
     if kind in (str, bool) and isinstance(value, kind):
         return value

@@ -127,30 +127,53 @@ def paired_ratio(
     Raises:
         BenchmarkError: lengths differ, nothing there, or a value is not above 0.
     """
-    above, below = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
-    if above.shape != below.shape or above.ndim != 1 or not len(above):
+    above, below = _times(numerator), _times(denominator)
+    if above.shape != below.shape:
         raise BenchmarkError(f"paired ratios need one value a round on both sides, not {above.shape} and {below.shape}")
-    if not (np.isfinite(above).all() and np.isfinite(below).all() and above.min() > 0 and below.min() > 0):
-        raise BenchmarkError("paired ratios need finite times above 0")
-    return ratio_of(above / below, resampled_medians(above / below, np.random.default_rng(seed)))
+    medians = resampled_medians(above / below, np.random.default_rng(seed))
+    return _ratio(float(np.median(above / below)), medians, len(above))
 
 
-def ratio_of(ratios: NDArray[np.float64], medians: NDArray[np.float64]) -> Ratio:
-    """The median of ratios, with an interval from a bootstrap's medians.
+def unpaired_ratio(
+    numerator: Sequence[float] | NDArray[np.floating],
+    denominator: Sequence[float] | NDArray[np.floating],
+    seed: int = 0,
+) -> Ratio:
+    """The ratio of the medians of values that were not measured side by side; each side is resampled by itself.
+
+    Args:
+        numerator, denominator: each in the order of its rounds, above 0. `rounds` is the smaller number of the two.
+        seed: of the bootstrap's draws.
+
+    Raises:
+        BenchmarkError: nothing there, or a value is not above 0.
+    """
+    above, below = _times(numerator), _times(denominator)
+    rng = np.random.default_rng(seed)
+    medians = resampled_medians(above, rng) / resampled_medians(below, rng)
+    return _ratio(float(np.median(above) / np.median(below)), medians, min(len(above), len(below)))
+
+
+def _times(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
+    taken = np.asarray(values, np.float64)
+    if taken.ndim != 1 or not len(taken):
+        raise BenchmarkError(f"ratios need one value a round, not {taken.shape}")
+    if not (np.isfinite(taken).all() and taken.min() > 0):
+        raise BenchmarkError("ratios need finite times above 0")
+    return taken
+
+
+def _ratio(middle: float, medians: NDArray[np.float64], rounds: int) -> Ratio:
+    """A ratio with an interval from a bootstrap's medians.
 
     A bootstrap's interval is too narrow by what Student's t adds to a normal deviate, here for as many values as there
     are blocks (Hesterberg 2015, "What Teachers Should Know About the Bootstrap": narrowness bias). So it is widened by
     that, as a ratio, on both sides of the median.
     """
-    middle, blocks = float(np.median(ratios)), len(ratios) / block_length(len(ratios))
     low, high = np.quantile(medians, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    wider = narrowness(blocks)
-    return Ratio(
-        round(middle, 4),
-        round(middle * (low / middle) ** wider, 4),
-        round(middle * (high / middle) ** wider, 4),
-        len(ratios),
-    )
+    wider = narrowness(rounds / block_length(rounds))
+    low, high = middle * (low / middle) ** wider, middle * (high / middle) ** wider
+    return Ratio(round(middle, 4), round(low, 4), round(high, 4), rounds)
 
 
 def narrowness(blocks: float) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onsight.bench_against import against_lines, against_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -44,8 +46,12 @@ def print_record(record: Record, out: Path | None, *, to_stderr: bool, table: bo
     if table:
         wide = None if sys.stdout.isatty() else 100  # a pipe has no width; cut names would be of no use there
         Console(width=wide).print(*latency_tables(record))
+        if record.against is not None:
+            Console(width=wide).print(against_table(record.against))
         for line in _ratios(record):
             console.print(line)
+    for line in against_lines(record.against) if record.against is not None else ():
+        console.print(escape(line))
     for line in (
         *_over_minutes(record),
         *_energy(record),

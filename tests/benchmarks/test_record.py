@@ -88,6 +88,42 @@ def test_a_spoilt_record_is_refused_in_one_line(
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_truncated_record_is_refused_wherever_it_was_cut(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "whole.json"
+    record.save(path)
+    text = path.read_text()
+    for share in (0.01, 0.3, 0.7, 0.99):
+        path.write_text(text[: int(share * len(text))])
+        with pytest.raises(BenchmarkError, match="it is not JSON") as caught:
+            Record.load(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_what_is_no_finite_number_is_refused(record: Record, tmp_path: Path, number: str) -> None:
+    path = tmp_path / "odd.json"
+    record.save(path)
+    fps = f'"throughput_fps": {record.measurements[0].throughput_fps}'
+    text = path.read_text()
+    assert fps in text
+    path.write_text(text.replace(fps, f'"throughput_fps": {number}'))
+    with pytest.raises(BenchmarkError, match=r"odd\.json.*(is no number|expected a finite number)"):
+        Record.load(path)
+
+
+def test_a_folder_and_a_device_are_no_records(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="it is a folder"):
+        Record.load(tmp_path)
+    with pytest.raises(BenchmarkError, match="it is no file"):
+        Record.load(Path("/dev/zero"))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "foreign.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(BenchmarkError, match=r"foreign\.json is not a record"):
+        Record.load(tmp_path / "foreign.json")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "{}", "[" * 100_000])
 def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "foreign.json"

@@ -143,6 +143,89 @@ def test_a_wrong_call_is_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("records") / "earlier.json"
+    assert call("--iterations", "150", "--fresh", "0", "--out", str(path)) == 0
+    return path
+
+
+def faster_then(earlier: Path, path: Path, factor: float) -> Path:
+    """The record of a day on which everything took that share of the time."""
+    record = Record.load(earlier)
+    (one,) = record.measurements
+    assert one.values_us is not None
+    values = {stage: tuple(factor * value for value in taken) for stage, taken in one.values_us.items()}
+    replace(record, measurements=(replace(one, values_us=values),)).save(path)
+    return path
+
+
+def test_what_was_slower_then_does_not_fail(earlier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # then everything took half as long again, so that no disturbance of this machine can fail the test
+    then = faster_then(earlier, tmp_path / "then.json", 1.5)
+    out = tmp_path / "now.json"
+    assert call("--against", str(then), "--fresh", "0", "--out", str(out)) == 0
+    printed = capsys.readouterr().out
+    assert "tflite-int8/litert/1" in printed and "faster" in printed and "interval" in printed
+    found = Record.load(out).against
+    assert found is not None and found.taken == Record.load(then).taken and found.fail_above == 1.05
+
+
+def test_slower_beyond_doubt_is_status_1_and_one_line(
+    earlier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    then, out = faster_then(earlier, tmp_path / "then.json", 0.2), tmp_path / "now.json"
+    assert call("--against", str(then), "--fresh", "0", "--out", str(out)) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "slower than on" in error and "tflite-int8/litert/1" in error
+    assert out.exists(), "the new record is kept all the same"
+    assert call("--against", str(then), "--fresh", "0", "--fail-above", "1000") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--threads", "1"], 2, "leave --threads out"),
+        (["--scenario", "live"], 2, "leave --scenario out"),
+        (["--no-values"], 2, "leave --no-values out"),
+        (["--fail-above", "0.9"], 2, "--fail-above"),
+    ],
+)
+def test_the_earlier_record_decides_what_is_measured(
+    earlier: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, says: str
+) -> None:
+    assert call("--against", str(earlier), *arguments) == status
+    assert says in capsys.readouterr().err
+
+
+def test_what_belongs_to_against_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--force") == 2
+    assert "belong to --against" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "No such file"),
+        ("", "it is not JSON"),
+        ('{"schema": 1, "kind": "latency"', "it is not JSON"),
+        ('{"schema": 1, "kind": "overhead"}', "a record of 'overhead'"),
+        ('{"schema": 9, "kind": "latency"}', "schema 9 is not 1"),
+        ('{"schema": 1, "kind": "latency", "valid": NaN}', "NaN is no number"),
+        ('{"schema": 1, "kind": "latency", "valid": true}', "the key 'onsight' is missing"),
+    ],
+)
+def test_a_foreign_record_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, says: str
+) -> None:
+    path = tmp_path / "foreign.json"
+    if text is not None:
+        path.write_text(text)
+    assert call("--against", str(path)) == 1
+    error = capsys.readouterr().err
+    assert says in error and "foreign.json" in error and error.count("\n") == 1
+
+
 def test_a_record_that_cannot_be_written_is_refused_before_measuring(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from onsight.bench_against import bench_again, fail_where_slower
 from onsight.bench_screen import print_record, progress_bar
 from onsight.main import print_json
 from onsight.options import MAX_THREADS, SEED, FiniteRange
@@ -62,6 +63,15 @@ from onsight_edge.errors import UsageError
 @click.option(
     "--spec", type=click.Path(path_type=Path), help="ModelSpec of a third-party .tflite or .onnx that carries none."
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Measure what this record measured, and say whether a change is real; status 1 where it is slower.",
+)
+@click.option(
+    "--fail-above", type=FiniteRange(1), help="--against: the ratio above which slower is a failure; default 1.05."
+)
+@click.option("--force", is_flag=True, help="--against: compare other weights, devices or pictures all the same.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the record to this .json file.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the record as one self-contained page."
@@ -71,7 +81,9 @@ from onsight_edge.errors import UsageError
     "--seed", type=SEED, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.pass_context
 def command(
+    context: click.Context,
     model: str,
     scenario: str,
     variant: str,
@@ -90,6 +102,9 @@ def command(
     loadgen: bool,
     image: Path | None,
     spec: Path | None,
+    against: Path | None,
+    fail_above: float | None,
+    force: bool,
     out: Path | None,
     html: Path | None,
     no_values: bool,
@@ -102,21 +117,13 @@ def command(
     a model file, or `default`. Scenarios have MLPerf LoadGen's names and meanings; `live` is a paced camera through
     the real live loop.
     """
+    from onsight_benchmarks.against import FAIL_ABOVE
     from onsight_benchmarks.latency import BATCHES, FPS, MOST_PICTURES, PICTURES_PER_QUERY, SOURCE, bench
     from onsight_benchmarks.record_file import check_writable
 
-    _refuse_what_does_nothing(
-        scenario,
-        {
-            "--pictures-per-query": (pictures_per_query, "multi-stream"),
-            "--batch": (batch, "offline"),
-            "--fps": (fps, "live"),
-            "--source": (source, "live"),
-        },
-    )
     if out is not None and out.suffix != ".json":
         raise UsageError(f"--out must name a .json file, not {out}")
-    check_outputs({"--out": out, "--html": html}, [model, *([image] if image else [])])
+    check_outputs({"--out": out, "--html": html}, [model, *(path for path in (image, against) if path)])
     if out is not None:
         check_writable(out)
     if html is not None:
@@ -124,30 +131,52 @@ def command(
 
         require_jinja()
         check_writable(html)
+    if against is None and (force or fail_above is not None):
+        raise UsageError("--fail-above and --force belong to --against")
     with progress_bar() as tell:
-        record = bench(
-            model,
-            variants=_names(variant, "--variant"),
-            backends=_names(backend, "--backend"),
-            scenario=scenario,
-            threads=_counts(threads, "--threads", MAX_THREADS),
-            iterations=iterations,
-            seconds=seconds,
-            minutes=minutes,
-            energy_s=energy_seconds,
-            warmup=warmup,
-            fresh=fresh,
-            pictures_per_query=pictures_per_query or PICTURES_PER_QUERY,
-            batches=BATCHES if batch is None else _counts(batch, "--batch", MOST_PICTURES),
-            fps=fps or FPS,
-            source=source or SOURCE,
-            loadgen=loadgen,
-            image=image,
-            spec=spec,
-            seed=seed,
-            values=not no_values,
-            progress=tell,
-        )
+        if against is not None:
+            free = {"fresh": fresh, "energy_s": 0.0, "image": image, "spec": spec, "source": source or SOURCE}
+            record = bench_again(
+                context,
+                against,
+                lambda **wanted: bench(model, progress=tell, **wanted),
+                fail_above=FAIL_ABOVE if fail_above is None else fail_above,
+                force=force,
+                free=free,
+            )
+        else:
+            _refuse_what_does_nothing(
+                scenario,
+                {
+                    "--pictures-per-query": (pictures_per_query, "multi-stream"),
+                    "--batch": (batch, "offline"),
+                    "--fps": (fps, "live"),
+                    "--source": (source, "live"),
+                },
+            )
+            record = bench(
+                model,
+                variants=_names(variant, "--variant"),
+                backends=_names(backend, "--backend"),
+                scenario=scenario,
+                threads=_counts(threads, "--threads", MAX_THREADS),
+                iterations=iterations,
+                seconds=seconds,
+                minutes=minutes,
+                energy_s=energy_seconds,
+                warmup=warmup,
+                fresh=fresh,
+                pictures_per_query=pictures_per_query or PICTURES_PER_QUERY,
+                batches=BATCHES if batch is None else _counts(batch, "--batch", MOST_PICTURES),
+                fps=fps or FPS,
+                source=source or SOURCE,
+                loadgen=loadgen,
+                image=image,
+                spec=spec,
+                seed=seed,
+                values=not no_values,
+                progress=tell,
+            )
     if out is not None:
         record.save(out)
     if html is not None:
@@ -158,6 +187,8 @@ def command(
     if as_json:
         print_json(record.to_json())
     print_record(record, out, to_stderr=as_json, table=not as_json)
+    if record.against is not None:
+        fail_where_slower(record.against)
 
 
 def _names(text: str, option: str) -> list[str]:

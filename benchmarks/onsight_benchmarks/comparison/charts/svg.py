@@ -57,9 +57,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
             break
     if len(found) > most:
         found = found[:: -(-len(found) // most)]
-    if len(found) >= 3:
-        return found
-    return max(found, _linear_ticks(low, high, most), key=len)  # not even a power of ten wide
+    return found if len(found) >= 3 else _linear_ticks(low, high, max(3, most - 2))
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
