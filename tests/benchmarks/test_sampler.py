@@ -94,3 +94,34 @@ def test_a_series_survives_its_record(tmp_path: Path) -> None:
     assert '"power_w": [null, 2.5]' in (tmp_path / "c.json").read_text()
     assert read_value(Conditions, load_json(tmp_path / "c.json"), "c.json") == seen
     assert read_value(Conditions, {"seconds": 1.0}, "older").series is None
+
+
+def test_what_looks_cost_is_measured_against_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from onsight_benchmarks import sampling
+    from onsight_benchmarks.tables.page import markdown
+
+    monkeypatch.setattr(sampling, "SLICE_S", 0.2)
+    monkeypatch.setattr(sampling, "HZ", 25.0)
+    found = sampling.measure(rounds=2)
+    costs = found.results["costs"]
+    assert list(costs) == [
+        f"{who}, {what}" for what in ("this machine", "like a Raspberry Pi") for who in ("thread", "process")
+    ]
+    for cost in costs.values():
+        assert cost["looks"] > 0 and cost["of_the_time"] == pytest.approx(1 + 25 * cost["look_us"] / 1e6, abs=1e-4)
+        assert cost["ratio_to_none"]["p50"].rounds == 2
+    assert len(found.targets) == 4
+    save_json(tmp_path / "s.json", found.to_json())
+    assert "| process, like a Raspberry Pi |" in markdown(tmp_path / "s.json")
+
+
+def test_the_time_around_looks_is_what_calls_took_beyond_the_median() -> None:
+    import numpy as np
+
+    from onsight_benchmarks.sampling import _Slice
+
+    took = np.full(1000, 1_000_000)
+    took[500] = 4_000_000
+    ended = np.cumsum(took)
+    near, far, outside = int(ended[501]), int(ended[800]), int(ended[5])
+    assert _Slice(ended, took, (near, far, outside)).around_looks() == [3_000_000.0, 0.0]
