@@ -65,13 +65,15 @@ def _records(comparison: Comparison) -> Table:
 
 
 def _times(comparison: Comparison) -> Table:
+    from onsight_benchmarks.comparison.wording import span_words
+
     table = _table("measurement", ">p50 ms", ">p99 ms", ">time", "", ">fps", ">fps x")
     for subject in comparison.subjects:
         beside = comparison.relative(subject)
-        whole = subject.measured.latency_ms.get("end_to_end")
-        relative = None if beside is None else beside.stages.get("end_to_end")
+        whole = subject.whole
+        relative = None if beside is None else beside.time
         throughput = None if beside is None else beside.throughput
-        fps = subject.measured.throughput_fps
+        fps = subject.fps
         _add(
             table,
             _name(subject, comparison),
@@ -81,9 +83,10 @@ def _times(comparison: Comparison) -> Table:
             f"{fps:,.0f}" if fps >= 100 else f"{fps:.3g}",
             "1" if throughput is None and beside is None else _bare(throughput),
         )
+    span = span_words(comparison)
     table.caption = (
-        f"time: of one frame beside {comparison.reference.name}, with its interval; same: no difference. "
-        "fps: pictures a second."
+        f"p50, p99: {span}. time: of one frame beside {comparison.reference.name}, with its interval; "
+        "same: no difference. fps: pictures a second."
     )
     return table
 
@@ -111,7 +114,7 @@ def _alike(alike: Sequence[Beside]) -> Table:
     stages = list(dict.fromkeys(stage for one in alike for stage in one.stages if stage != "end_to_end"))
     table = _table("like beside like", ">time", "", *(f">{stage}" for stage in stages))
     for one in alike:
-        whole = one.stages.get("end_to_end")
+        whole = one.time
         others = (_bare(one.stages.get(stage)) for stage in stages)
         _add(
             table, f"{one.of.entry.letter}/{one.to.entry.letter} {one.of.label}", _ratio(whole), _answer(whole), *others

@@ -181,6 +181,20 @@ def test_a_batch_is_compared_by_throughput_alone(tmp_path: Path) -> None:
     assert [one.label for one in found.best] == ["tflite-int8/litert/1", "tflite-int8/litert/1"]
 
 
+def test_beside_a_gpu_all_times_are_of_the_network_alone(tmp_path: Path) -> None:
+    gpu = measurement(0.5, variant="keras", backend="torch", stages=("h2d", "compute", "d2h"), seed=1)
+    found = compare(tmp_path, record(measurement()), record(gpu))
+    (beside,) = found.beside
+    assert found.network_alone and any("B's calls begin with the network's input" in one for one in found.remarks)
+    # 0.56 ms from host to host beside 1 ms of inference, not beside 1.12 ms from the frame on
+    assert beside.time is not None and beside.time.ratio == pytest.approx(0.56, rel=0.01)
+    assert beside.throughput is not None and beside.throughput.ratio == pytest.approx(1 / 0.56, rel=0.01)
+    assert not beside.stages and beside.headline is None
+    assert found.reference.fps == pytest.approx(1000, rel=0.01)
+    alone = compare(tmp_path, record(gpu))
+    assert not alone.network_alone and alone.reference.p50_ms == pytest.approx(0.56, rel=0.01)
+
+
 def test_scenarios_compare_their_headline_figures(tmp_path: Path) -> None:
     def p90(one: Measurement) -> Measurement:
         whole = one.latency_ms["end_to_end"]
@@ -358,7 +372,18 @@ def everything() -> tuple[Record, Record]:
 def test_the_document_has_what_is_documented(tmp_path: Path) -> None:
     document = json.loads(json.dumps(comparison_json(compare(tmp_path, *everything())), allow_nan=False))
     assert list(document) == [
-        *("schema", "kind", "onsight", "interval_level", "seed", "records", "reference", "best", "measurements"),
+        *(
+            "schema",
+            "kind",
+            "onsight",
+            "interval_level",
+            "seed",
+            "records",
+            "network_alone",
+            "reference",
+            "best",
+            "measurements",
+        ),
         *("alike", "cautions", "remarks"),
     ]
     page = (Path(__file__).parents[2] / "docs" / "cli" / "compare.md").read_text()
@@ -434,7 +459,7 @@ def test_the_same_records_give_the_same_page(tmp_path: Path) -> None:
 
 
 def test_many_records_are_one_page(tmp_path: Path) -> None:
-    records = [record(measurement(1 + place / 5, seed=place)) for place in range(28)]
+    records = [record(measurement(1 + place / 5, seed=place, keep=place < 3)) for place in range(28)]
     found = compare(tmp_path, *records)
     assert [one.entry.letter for one in found.subjects][-3:] == ["Z", "AA", "AB"]
     page = _Page(render(found))

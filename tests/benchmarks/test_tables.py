@@ -41,8 +41,11 @@ def test_sections_are_written_between_their_markers_alone(tmp_path: Path) -> Non
     filled = fill(readme, tmp_path / "results")
     assert "tflite-int8/litert/1 | tflite-float32/litert/1 |" in filled and "No record" not in filled
     assert filled.startswith("before\n") and filled.endswith("<!-- /records -->\nafter\n")
+    shutil.copy(RESULTS / "sentinel.json", tmp_path / "results")
+    readme.write_text("<!-- records: sentinel -->\n<!-- /records -->\n")  # named like a kind
+    assert "**sentinel**" in (filled := fill(readme, tmp_path / "results")) and "false alarms" in filled
     readme.write_text("<!-- records: elsewhere -->\n<!-- /records -->\n")
-    with pytest.raises(DataError, match=r"'elsewhere'; known: .*latency"):
+    with pytest.raises(DataError, match=r"'elsewhere'; known: .*latency, .*sentinel"):
         fill(readme, tmp_path / "results")
 
 

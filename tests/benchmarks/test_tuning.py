@@ -294,4 +294,6 @@ def test_the_subject_of_a_slow_arm_is_capped(bundle: Path) -> None:
     slow = Arm(arm.variant, arm.one, seconds=0.5)
     (blocks,) = measure_rounds([subject(slow, make_frame()[0], 0.01)], iterations=1, rng=random.Random(0))
     assert [len(block) for block in blocks] == [1]
+    assert len(subject(slow, make_frame()[0], 0.01)(2)) == 0  # nothing to settle
+    assert len(subject(arm, make_frame()[0], arm.seconds)(2)) == 2
     combinations[0].classifier.close()

@@ -95,6 +95,14 @@ def test_a_wrong_call_is_one_line(
     assert not list(asked.parent.glob("*.service"))
 
 
+def test_it_sees_the_device_profiles_of_who_installs_it(
+    asked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONSIGHT_STATE", "profiles of mine")
+    assert call("install", "--print", "--user", "root", *RUN) == 0
+    assert f'Environment="ONSIGHT_STATE={asked.parent}/profiles of mine"' in capsys.readouterr().out
+
+
 def test_a_unit_of_somebody_else_stays(asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = asked.parent / "ssh.service"
     file.write_text("[Unit]\nDescription=mine\n")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onsight_benchmarks.comparison.load import load_entries
-from onsight_benchmarks.comparison.ratios import Relative, headline_ratio, stage_ratio, throughput_ratio
+from onsight_benchmarks.comparison.ratios import Relative, headline_ratio, stage_ratio, throughput_ratio, time_ratio
 from onsight_benchmarks.comparison.remarks import cautions_on, remarks_on
 from onsight_benchmarks.comparison.sameness import check_same
-from onsight_benchmarks.comparison.subjects import Entry, Subject, subjects_of
+from onsight_benchmarks.comparison.subjects import Entry, Subject, begins_with_frame, subjects_of
 from onsight_edge.errors import UsageError
 
 
@@ -21,8 +21,8 @@ class Beside:
 
     Attributes:
         of, to: ratios say how many times of `to`'s time or throughput `of` takes or manages.
-        stages: ratios of medians by stage, of those that both have; `end_to_end` only where both answer one frame a
-            call, or both as many.
+        time: of median calls, where both answer one frame a call, or both as many; see `Comparison.network_alone`.
+        stages: the same by stage, of those that both have; `end_to_end` only where both begin alike.
         throughput: of pictures a second.
         headline: of their scenarios' figures, where both are of one scenario.
         energy: of millijoules a picture, where both have a sensor.
@@ -30,6 +30,7 @@ class Beside:
 
     of: Subject
     to: Subject
+    time: Relative | None
     stages: dict[str, Relative]
     throughput: Relative | None
     headline: Relative | None
@@ -49,6 +50,8 @@ class Comparison:
         beside: every other measurement beside the reference, in the order of `subjects`.
         alike: measurements of later records beside the first record's of the same variant, backend, threads, batch and
             scenario.
+        network_alone: some records' calls begin with a frame and others' with the network's input, as a GPU's: all
+            times and throughputs are of the network alone.
         cautions: why figures must not be believed, or records must not be compared, a sentence each.
         remarks: what else a reader should know.
         seed: of the bootstrap.
@@ -60,6 +63,7 @@ class Comparison:
     best: tuple[Subject, ...]
     beside: tuple[Beside, ...]
     alike: tuple[Beside, ...]
+    network_alone: bool
     cautions: tuple[str, ...]
     remarks: tuple[str, ...]
     seed: int
@@ -106,7 +110,8 @@ def compare_entries(
     seed: int = 0,
 ) -> Comparison:
     """Compare records that are read and may be compared; `said` are cautions on that. See `compare_records`."""
-    subjects = [subject for entry in entries for subject in subjects_of(entry)]
+    network_alone = len({begins_with_frame(entry) for entry in entries}) > 1
+    subjects = [subject for entry in entries for subject in subjects_of(entry, network_alone=network_alone)]
     if only:
         subjects = [s for s in subjects if any(_matches(s, pattern) for pattern in only)]
         if not subjects:
@@ -125,6 +130,7 @@ def compare_entries(
         alike=tuple(
             _beside(s, earlier[s.label], seed) for s in subjects if s.entry is not first and s.label in earlier
         ),
+        network_alone=network_alone,
         cautions=(*said, *cautions_on(entries)),
         remarks=tuple(remarks_on(entries)),
         seed=seed,
@@ -133,11 +139,13 @@ def compare_entries(
 
 def _beside(of: Subject, to: Subject, seed: int) -> Beside:
     comparable = (of.one_frame and to.one_frame) or of.label == to.label
-    stages = {stage: stage_ratio(of, to, stage, seed) for stage in of.stages if comparable}
+    alike = comparable and of.from_frame == to.from_frame
+    stages = {s: stage_ratio(of, to, s, seed) for s in of.stages if comparable and (alike or s != "end_to_end")}
     ours, theirs = of.measured.energy, to.measured.energy
     return Beside(
         of=of,
         to=to,
+        time=time_ratio(of, to, seed) if comparable else None,
         stages={stage: found for stage, found in stages.items() if found is not None},
         throughput=throughput_ratio(of, to, seed),
         headline=headline_ratio(of, to, seed),
@@ -151,7 +159,7 @@ def _best(subjects: Sequence[Subject]) -> Subject | None:
     timed = [(s.p50_ms, place) for place, s in enumerate(subjects) if s.one_frame and s.p50_ms is not None]
     if timed:
         return subjects[min(timed)[1]]
-    return max(subjects, key=lambda s: s.measured.throughput_fps, default=None)
+    return max(subjects, key=lambda s: s.fps, default=None)
 
 
 def _matches(subject: Subject, pattern: str) -> bool:

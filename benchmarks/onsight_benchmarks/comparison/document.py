@@ -24,6 +24,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "interval_level": LEVEL,
         "seed": comparison.seed,
         "records": [_entry(entry) for entry in comparison.entries],
+        "network_alone": comparison.network_alone,
         "reference": comparison.reference.name,
         "best": [subject.name for subject in comparison.best],
         "measurements": [_subject(one, comparison.relative(one)) for one in comparison.subjects],
@@ -80,6 +81,7 @@ def _subject(subject: Subject, relative: Beside | None) -> dict[str, Any]:
 
 def _beside(one: Beside) -> dict[str, Any]:
     return {
+        "time": _ratio(one.time),
         "stages": {stage: _ratio(found) for stage, found in one.stages.items()},
         "throughput": _ratio(one.throughput),
         "headline": _ratio(one.headline),

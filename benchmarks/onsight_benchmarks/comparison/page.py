@@ -19,7 +19,7 @@ from onsight_benchmarks.comparison.page_head import head
 from onsight_benchmarks.comparison.page_method import method
 from onsight_benchmarks.comparison.ratios import SMALLEST_UNPAIRED, times
 from onsight_benchmarks.comparison.subjects import Entry
-from onsight_benchmarks.comparison.wording import scenario_words
+from onsight_benchmarks.comparison.wording import scenario_words, span_words
 from onsight_benchmarks.html_page import fill_page, require_jinja
 from onsight_benchmarks.provenance import now_utc, provenance
 from onsight_benchmarks.record import Record
@@ -52,6 +52,7 @@ def render(comparison: Comparison) -> str:
         head=head(comparison),
         entries=comparison.entries,
         reference=comparison.reference,
+        span=span_words(comparison),
         cautions=comparison.cautions,
         remarks=comparison.remarks,
         swatches={name: Markup(look.swatch()) for name, look in looks.items()},
@@ -87,7 +88,7 @@ def _overview(comparison: Comparison, looks: dict[str, Look]) -> dict[str, Any]:
     from markupsafe import Markup
 
     found = {s.name: None if (one := comparison.relative(s)) is None else one for s in comparison.subjects}
-    relatives = {name: None if one is None else one.stages.get("end_to_end") for name, one in found.items()}
+    relatives = {name: None if one is None else one.time for name, one in found.items()}
     scale = forest_scale(list(relatives.values()))
     rows = []
     for subject in comparison.subjects:
@@ -95,7 +96,7 @@ def _overview(comparison: Comparison, looks: dict[str, Look]) -> dict[str, Any]:
         rows.append(
             {
                 "subject": subject,
-                "whole": subject.measured.latency_ms.get("end_to_end"),
+                "whole": subject.whole,
                 "reference": beside is None,
                 "relative": relative,
                 "plot": Markup(forest_cell(relative, scale, looks[subject.name])),
@@ -132,8 +133,7 @@ def _missing(comparison: Comparison, drawn: Sequence[str]) -> list[str]:
 def _alike(alike: Sequence[Beside]) -> dict[str, Any] | None:
     if not alike:
         return None
-    stages = list(dict.fromkeys(stage for one in alike for stage in one.stages))
-    stages.sort(key=lambda stage: stage != "end_to_end")
+    stages = list(dict.fromkeys(s for one in alike for s in one.stages if s not in ("end_to_end", "device")))
     return {"stages": stages, "rows": alike}
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from onsight_benchmarks.comparison.charts.figure import ms
 from onsight_benchmarks.comparison.comparison import Comparison
-from onsight_benchmarks.comparison.ratios import Relative, stage_ratio, times
+from onsight_benchmarks.comparison.ratios import SMALLEST_UNPAIRED, Relative, time_ratio, times
 from onsight_benchmarks.comparison.subjects import Subject
+from onsight_benchmarks.comparison.wording import span_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def head(comparison: Comparison) -> Head:
 def _of_one(comparison: Comparison) -> Head:
     best = comparison.best[0]
     entry, one = best.entry, best.measured
-    whole = one.latency_ms.get("end_to_end")
-    tiles = [Tile(_fps(one.throughput_fps), "pictures a second, one after the other")]
+    whole = best.whole
+    tiles = [Tile(_fps(best.fps), "pictures a second, one after the other")]
     if whole is not None:
         tiles.append(Tile(f"{ms(whole.p99)} ms", "p99: one call in a hundred takes longer"))
     if one.accuracy is not None and one.accuracy.pictures:
@@ -58,9 +59,9 @@ def _of_one(comparison: Comparison) -> Head:
         tiles.append(Tile(f"{one.rss_mib:.0f} MiB", "of memory in such a process"))
     count = len(comparison.subjects)
     if whole is None or not best.one_frame:
-        figure, what = f"{_fps(one.throughput_fps)} pictures/s", "pictures a second"
+        figure, what = f"{_fps(best.fps)} pictures/s", "pictures a second"
     else:
-        figure, what = f"{ms(whole.p50)} ms", "a frame, median, from the frame to the prediction"
+        figure, what = f"{ms(whole.p50)} ms", f"median, {span_words(comparison)}"
     fastest = f", the fastest of {count} measurements" if count > 1 else ""
     return Head(
         title=f"{one.model.name} on {entry.device}",
@@ -80,16 +81,18 @@ def _of_several(comparison: Comparison) -> Head:
         words = "No two of them time single frames that compare."
         return Head(title, f"{len(comparison.entries)} records", words, _caution(comparison), tiles)
     fast, slow = timed[0], timed[-1]
-    relative = stage_ratio(fast, slow, "end_to_end", comparison.seed)
+    relative = time_ratio(fast, slow, comparison.seed)
     assert relative is not None  # both have a p50 above 0
-    if relative.answer == "no difference":
+    told_apart = relative.ratio < 1 - SMALLEST_UNPAIRED if relative.answer is None else relative.answer == "faster"
+    if not told_apart:
         figure = "No difference"
         words = f"{fast.name} takes {relative} of the time of {slow.name}: nothing that this could show."
     else:
         figure = f"{fast.entry.letter} is {times(1 / relative.ratio)}× as fast as {slow.entry.letter}"
         words = (
-            f"{fast.entry.letter} ({fast.entry.device}, {fast.label}) answers a frame in {ms(fast.p50_ms or 0)} ms, "
-            f"{slow.entry.letter} ({slow.entry.device}, {slow.label}) in {ms(slow.p50_ms or 0)} ms{_surely(relative)}."
+            f"{fast.entry.letter} ({fast.entry.device}, {fast.label}) takes {ms(fast.p50_ms or 0)} ms, "
+            f"{slow.entry.letter} ({slow.entry.device}, {slow.label}) {ms(slow.p50_ms or 0)} ms"
+            f"{_surely(relative)}. Median, {span_words(comparison)}."
         )
     return Head(title, figure, words, _caution(comparison), tiles)
 
@@ -101,7 +104,7 @@ def _surely(relative: Relative) -> str:
 
 
 def _tile(best: Subject) -> Tile:
-    figure = f"{_fps(best.measured.throughput_fps)} /s" if best.p50_ms is None else f"{ms(best.p50_ms)} ms"
+    figure = f"{_fps(best.fps)} /s" if best.p50_ms is None else f"{ms(best.p50_ms)} ms"
     state = "DRY RUN, no GPU: " if best.entry.dry_run else ""
     return Tile(figure, f"{state}{best.entry.letter}, {best.entry.device}: {best.label}")
 
@@ -115,7 +118,7 @@ def _caution(comparison: Comparison) -> str:
         said.append(f"{_and(dry)} {are} without a GPU: no GPU's figures.")
     if invalid:
         who = "This record does" if len(comparison.entries) == 1 else _and(invalid) + (" does", " do")[len(invalid) > 1]
-        said.append(f"{who} not count as valid; why stands below.")
+        said.append(f"{who} not count as valid.")
     return " ".join(said)
 
 

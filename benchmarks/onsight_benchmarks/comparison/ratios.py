@@ -69,42 +69,37 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 0.1995 else f"{ratio:.3f}" if ratio >= 0.00995 else f"{ratio:.2g}"
 
 
+def time_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
+    """The ratio of two median calls: from the frame on, or of the network alone (`Subject.time_stage`)."""
+    return _ratio_of_medians(of, of.time_stage, to, to.time_stage, seed)
+
+
 def stage_ratio(of: Subject, to: Subject, stage: str, seed: int = 0) -> Relative | None:
     """The ratio of two medians of a stage; None where one lacks the stage, or takes no time in it."""
-    ours, theirs = of.measured.latency_ms.get(stage), to.measured.latency_ms.get(stage)
-    if ours is None or theirs is None or ours.p50 <= 0 or theirs.p50 <= 0:
-        return None
-    ratio = ours.p50 / theirs.p50
-    pair = _pair(of, to, stage)
-    if pair is None:
-        return Relative(ratio, None, None, "figures")
-    above, below = (np.median(side, axis=1) for side in pair.sides)
-    if pair.together and min(float(above.min()), float(below.min())) > 0:
-        found = paired_ratio(above, below, seed)
-        return Relative(found.median, found.low, found.high, "paired", judge(found).answer)
-    return _judged(_interval(ratio, pair.of_blocks(np.median), np.median, seed), pair)
+    return _ratio_of_medians(of, stage, to, stage, seed)
 
 
 def throughput_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
-    """How many times of the other's pictures a second the one answers; None where a figure is 0."""
-    ours, theirs = of.measured.throughput_fps, to.measured.throughput_fps
-    if ours <= 0 or theirs <= 0:
+    """How many times of the other's pictures a second the one answers; None where a figure is 0, or a camera's pace."""
+    if of.fps <= 0 or to.fps <= 0 or not (of.serial and to.serial):
         return None
-    pair = _pair(to, of, "end_to_end")  # the other way round: many pictures are little time
-    if pair is None or not (of.serial and to.serial):
-        return Relative(ours / theirs, None, None, "figures")
-    return _interval(ours / theirs, pair.of_blocks(np.mean), np.mean, seed)
+    ratio = of.fps / to.fps
+    pair = _pair(to, to.time_stage, of, of.time_stage)  # the other way round: many pictures are little time
+    if pair is None:
+        return Relative(ratio, None, None, "figures")
+    return _interval(ratio, pair.of_blocks(np.mean), np.mean, seed)
 
 
 def headline_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
-    """The ratio of two scenarios' headline figures; None where they are not of the same scenario and metric."""
+    """The ratio of two scenarios' headline figures; None where they are not of the same scenario, metric and span."""
     ours, theirs = of.measured.scenario, to.measured.scenario
-    if ours is None or theirs is None or ours.value <= 0 or theirs.value <= 0:
+    if ours is None or theirs is None or ours.value <= 0 or theirs.value <= 0 or of.from_frame != to.from_frame:
         return None
     if (ours.name, ours.metric, ours.pictures_per_query) != (theirs.name, theirs.metric, theirs.pictures_per_query):
         return None
     percent = {"p90_ms": 90.0, "p99_ms": 99.0, "age_p90_ms": 90.0}.get(ours.metric)
-    pair = _pair(of, to, "age" if ours.metric == "age_p90_ms" else "end_to_end")
+    stage = "age" if ours.metric == "age_p90_ms" else "end_to_end"
+    pair = _pair(of, stage, to, stage)
     if percent is None or pair is None:
         return Relative(ours.value / theirs.value, None, None, "figures")
 
@@ -112,6 +107,21 @@ def headline_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
         return np.asarray(np.percentile(values, percent, axis=axis, method="higher"), np.float64)
 
     return _judged(_interval(ours.value / theirs.value, pair, percentile, seed), pair)
+
+
+def _ratio_of_medians(of: Subject, stage: str, to: Subject, other: str, seed: int) -> Relative | None:
+    ours, theirs = of.measured.latency_ms.get(stage), to.measured.latency_ms.get(other)
+    if ours is None or theirs is None or ours.p50 <= 0 or theirs.p50 <= 0:
+        return None
+    ratio = ours.p50 / theirs.p50
+    pair = _pair(of, stage, to, other)
+    if pair is None:
+        return Relative(ratio, None, None, "figures")
+    above, below = (np.median(side, axis=1) for side in pair.sides)
+    if pair.together:
+        found = paired_ratio(above, below, seed)
+        return Relative(found.median, found.low, found.high, "paired", judge(found).answer)
+    return _judged(_interval(ratio, pair.of_blocks(np.median), np.median, seed), pair)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +137,8 @@ class _Pair:
         return _Pair((above, below), self.together)
 
 
-def _pair(of: Subject, to: Subject, stage: str) -> _Pair | None:
-    above, below = of.blocks_ms(stage), to.blocks_ms(stage)
+def _pair(of: Subject, stage: str, to: Subject, other: str) -> _Pair | None:
+    above, below = of.blocks_ms(stage), to.blocks_ms(other)
     if above is None or below is None or min(float(above.values.min()), float(below.values.min())) <= 0:
         return None
     return _Pair((above.values, below.values), of.entry is to.entry and above.rounds and below.rounds)

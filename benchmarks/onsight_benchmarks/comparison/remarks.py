@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onsight_benchmarks.comparison.subjects import Entry
+from onsight_benchmarks.comparison.subjects import Entry, begins_with_frame
 
 
 def cautions_on(entries: Sequence[Entry]) -> list[str]:
@@ -37,6 +37,12 @@ def remarks_on(entries: Sequence[Entry]) -> list[str]:
             "ratios between records are between sessions: their intervals say how well each session knows its own "
             "figure, not what changed from one to the other"
         )
+        if len({begins_with_frame(entry) for entry in entries}) > 1:
+            late = " and ".join(entry.letter for entry in entries if not begins_with_frame(entry))
+            found.append(
+                f"{late}'s calls begin with the network's input on the host, not with a camera's frame: all times and "
+                "pictures a second are of the network alone, without pre- and postprocessing"
+            )
         commits = {(e.record.onsight.version, e.record.onsight.commit) for e in entries}
         if len(commits) > 1:
             told = ", ".join(f"{e.letter} {_version(e)}" for e in entries)

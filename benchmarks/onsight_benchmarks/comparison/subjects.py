@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.measurement import Measurement
 from onsight_benchmarks.record import Record
+from onsight_benchmarks.stats import Summary
 
 _CHUNK = 10  # values that are drawn together where a record has no rounds
 _SINGLE = (None, "single-stream")  # scenarios in which the next frame comes when the last was answered
@@ -66,11 +67,14 @@ class Subject:
         entry: the record.
         measured: the measurement.
         label: variant/backend/threads, then what tells it from the record's other measurements.
+        network_alone: it stands beside measurements that begin at the network's input, as a GPU's do: its time is
+            that of the network, too, not from the frame on.
     """
 
     entry: Entry
     measured: Measurement
     label: str
+    network_alone: bool = False
 
     @property
     def name(self) -> str:
@@ -89,10 +93,38 @@ class Subject:
         return self.measured.scenario is None or self.measured.scenario.name != "live"
 
     @property
+    def from_frame(self) -> bool:
+        """Whether a call begins with the camera's frame; a GPU's begins with the network's input on the host."""
+        return self.measured.latency_ms.get("preprocess") is not None
+
+    @property
+    def time_stage(self) -> str:
+        """The stage that its time is: the whole call, or the network's part of it."""
+        alone = self.network_alone and self.measured.latency_ms.get("inference") is not None
+        return "inference" if alone else "end_to_end"
+
+    @property
+    def whole(self) -> Summary | None:
+        """What calls took, in milliseconds."""
+        return self.measured.latency_ms.get(self.time_stage)
+
+    @property
     def p50_ms(self) -> float | None:
-        """The median call, end to end."""
-        whole = self.measured.latency_ms.get("end_to_end")
-        return None if whole is None else whole.p50
+        """The median call."""
+        return None if self.whole is None else self.whole.p50
+
+    @property
+    def pictures(self) -> int:
+        """Pictures a call."""
+        batch, scenario = self.measured.batch, self.measured.scenario
+        return batch if scenario is None or not self.serial else max(batch, scenario.pictures_per_query)
+
+    @property
+    def fps(self) -> float:
+        """Pictures a second, calls one after the other."""
+        if self.time_stage == "end_to_end" or self.whole is None or self.whole.mean <= 0:
+            return self.measured.throughput_fps
+        return 1e3 * self.pictures / self.whole.mean
 
     @cached_property
     def stages(self) -> tuple[str, ...]:
@@ -116,8 +148,13 @@ class Subject:
         return Blocks(values[: len(values) // size * size].reshape(-1, size), False)
 
 
-def subjects_of(entry: Entry) -> list[Subject]:
-    """A record's measurements, each under a label of its own."""
+def begins_with_frame(entry: Entry) -> bool:
+    """Whether any of its calls begins with a camera's frame."""
+    return any(one.latency_ms.get("preprocess") is not None for one in entry.record.measurements)
+
+
+def subjects_of(entry: Entry, *, network_alone: bool = False) -> list[Subject]:
+    """A record's measurements, each under a label of its own; `network_alone`: see Subject."""
     measured = entry.record.measurements
     labels = [_label(one) for one in measured]
     for more in ([one.backend.detail for one in measured], [one.model.file for one in measured]):
@@ -130,7 +167,8 @@ def subjects_of(entry: Entry) -> list[Subject]:
     found = []
     for label, one in zip(labels, measured, strict=True):
         seen[label] += 1
-        found.append(Subject(entry, one, label if seen[label] == 1 else f"{label} #{seen[label]}"))
+        name = label if seen[label] == 1 else f"{label} #{seen[label]}"
+        found.append(Subject(entry, one, name, network_alone))
     return found
 
 

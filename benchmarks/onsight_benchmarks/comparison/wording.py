@@ -15,13 +15,22 @@ _METRICS = {
 }
 
 
+def span_words(comparison: Comparison) -> str:
+    """From where to where a call's time goes."""
+    if comparison.network_alone:
+        return "the network alone, from its input to its scores"
+    if all(subject.from_frame for subject in comparison.subjects):
+        return "from the frame to the prediction"
+    return "from the network's input on the host to its scores there"
+
+
 def best_sentence(comparison: Comparison, best: Subject) -> str:
     """A record's fastest, beside the reference where it is another."""
     p50 = best.p50_ms
-    figure = f"{best.measured.throughput_fps:,.0f} pictures a second" if p50 is None else f"{p50:.3f} ms a call"
+    figure = f"{best.fps:,.0f} pictures a second" if p50 is None else f"{p50:.3f} ms a call"
     said = f"{best.entry.letter}'s fastest on {best.entry.device}: {best.label}, {figure}"
     beside = comparison.relative(best)
-    whole = None if beside is None else beside.stages.get("end_to_end")
+    whole = None if beside is None else beside.time
     if whole is None:
         return said + "."
     return f"{said}: {relative_words(whole, comparison.reference.name)}."

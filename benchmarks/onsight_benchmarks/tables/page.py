@@ -54,15 +54,20 @@ def fill(readme: Path, folder: Path) -> str:
     """A README's text with the sections between `<!-- records: NAME -->` and `<!-- /records -->` written anew.
 
     Raises:
-        BenchmarkError: a file of the folder is not a record. DataError: nothing writes a section of that name.
+        BenchmarkError: a file of the folder is not a record. DataError: NAME is neither a section nor a kind of record.
     """
     records = [record for one in (*_folders(folder), folder) for record in _records(one)]
 
     def section(found: re.Match[str]) -> str:
-        write = all_sections().get(found[2])
-        if write is None:
-            raise DataError(f"{readme}: no tables are called {found[2]!r}; known: {', '.join(sorted(all_sections()))}")
-        return f"{found[1]}\n{write(records) or 'No record yet.'}\n\n{found[3]}"
+        name = found[2]
+        if name in all_sections():
+            written = all_sections()[name](records)
+        elif name in all_tables():
+            written = "\n\n".join(f"**{one.name}**\n\n{_markdown([one])}" for one in records if one.kind == name)
+        else:
+            known = ", ".join(sorted({*all_sections(), *all_tables()}))
+            raise DataError(f"{readme}: no tables are called {name!r}; known: {known}")
+        return f"{found[1]}\n{written or 'No record yet.'}\n\n{found[3]}"
 
     return _MARKED.sub(section, readme.read_text(encoding="utf-8"))
 

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.plan import Combination
-from onsight_benchmarks.rounds import BLOCK, WARMUP, Block, timed_stages
+from onsight_benchmarks.rounds import BLOCK, SETTLE_MS, WARMUP, Block, timed_stages
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import BackendError, ModelError
 from onsight_edge.golden import FILE, Golden, load_golden, replay
 
 _BLOCK_S = 0.05  # of the fastest arm's block, at most: a round over all arms stays short where networks are large
 _SLOWER_BLOCK = 2.0  # a slow arm's block may take so many times of the fastest's: it must not eat the budget
+_SETTLED_S = 10 * SETTLE_MS / 1000  # from so long a call on
 _WARM_S = 0.25  # of one arm's warm-up, at most, but two calls
 
 
@@ -90,9 +91,15 @@ def block_calls(seconds: float, fastest: float) -> int:
 
 
 def subject(arm: Arm, frame: NDArray[np.uint8], fastest: float) -> Callable[[int], Block]:
-    """What `measure_rounds` calls: it makes no more calls than `block_calls` says."""
+    """What `measure_rounds` calls: it makes no more calls than `block_calls` says.
+
+    Calls that take long settle by themselves: the unmeasured ones before a block, which would double what it costs, are
+    left out.
+    """
     most, measure = block_calls(arm.seconds, fastest), timed_stages(arm.classifier, frame)
-    return lambda calls: measure(min(calls, most))
+    if arm.seconds < _SETTLED_S:
+        return lambda calls: measure(min(calls, most))
+    return lambda calls: measure(most if calls == BLOCK else 0)
 
 
 def _warm_up(measure: Callable[[int], Block]) -> float:

@@ -185,7 +185,7 @@ def compare_int8(arms: Sequence[Arm], race: Race, seed: int) -> list[Int8]:
 def _even(chosen: Arm, arm: Arm, ratio: Ratio, known: Mapping[str, Accuracy]) -> str:
     """Why one that stayed to the end was not taken."""
     if ratio.median > EVEN:
-        return f"{ratio.median:.2f}x in the end, not told apart for sure" if ratio.low <= 1 else f"{ratio.median:.2f}x"
+        return f"{ratio.median:.2f}x, but not for sure"
     if arm.one.threads > chosen.one.threads:
         return "as fast, with more threads"
     mine, other = known.get(arm.variant), known.get(chosen.variant)

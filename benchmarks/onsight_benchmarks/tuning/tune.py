@@ -202,11 +202,12 @@ def _notes(
         notes.append("nothing is known of the variants' accuracy: --data measures it")
     if chosen is not None and len(race.times[chosen]) < LEAST_ROUNDS:
         rounds = len(race.times[chosen])
+        often = "once" if rounds == 1 else f"{rounds} times"
         notes.append(
-            f"{budget_s:g} s were too short to be sure: {rounds} rounds were measured; give it a longer --budget"
+            f"{budget_s:g} s were too short to be sure: the choice was measured {often}; give it more --budget"
         )
     if chosen is not None and race.keeps_p95(chosen) is None:
-        notes.append(f"that the p95 stays below {p95_ms:g} ms is likely, not sure: give it a longer --budget")
+        notes.append(f"that the p95 stays below {p95_ms:g} ms is likely, not sure: give it more --budget")
     return notes
 
 

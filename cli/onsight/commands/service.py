@@ -126,6 +126,8 @@ def _unit(
         if cache:
             environment["ONSIGHT_CACHE"] = str(Path(cache).expanduser().absolute())
         writes.append(Path(environment["ONSIGHT_CACHE"]) if cache else _cache_of(home))
+    if state := os.environ.get("ONSIGHT_STATE"):  # device profiles are read there
+        environment["ONSIGHT_STATE"] = str(Path(state).expanduser().absolute())
     for folder in write:
         if not folder.is_dir():
             raise UsageError(f"--write {folder}: there is no such folder; make it, and give it to the service's user")
@@ -178,7 +180,7 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     serving.check_for_service()
     targets = {**outputs.targets, **serving.targets}
     written = [Path(target) for target in targets.values() if str(target) != "-"]
-    read = [context.params[name] for name in ("model", "uri", "spec", "config")]
+    read = [context.params[name] for name in ("model", "uri", "spec", "profile", "config")]
     return written, [Path(one) for one in read if one is not None and Path(one).exists()]
 
 

@@ -10,6 +10,7 @@ from onsight_benchmarks.comparison.charts import svg
 from onsight_benchmarks.comparison.charts.figure import Figure, ms
 from onsight_benchmarks.comparison.charts.looks import Look, drawn_order
 from onsight_benchmarks.comparison.comparison import Comparison
+from onsight_benchmarks.comparison.wording import span_words
 
 _SHARES = (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 _POINTS = 160
@@ -17,7 +18,7 @@ _POINTS = 160
 
 def cdf(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
     """All calls of every measurement that answers one frame a call; None where no record keeps the values."""
-    found = {s.name: values for s in comparison.subjects if s.one_frame and _some(values := s.values_ms("end_to_end"))}
+    found = {s.name: values for s in comparison.subjects if s.one_frame and _some(values := s.values_ms(s.time_stage))}
     if not found:
         return None
     most = max(len(values) for values in found.values() if values is not None)
@@ -32,7 +33,7 @@ def cdf(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
     height = svg.Scale(0.0, _stretched(top_share), bottom, svg.TOP)
     ticks = [(height.at(_stretched(share)), f"{100 * share:g} %") for share in _SHARES if share <= top_share]
     parts = [
-        svg.bottom_axis(x, "milliseconds, end to end", svg.TOP, bottom),
+        svg.bottom_axis(x, "milliseconds", svg.TOP, bottom),
         svg.left_axis(ticks, svg.LEFT, svg.WIDE - svg.RIGHT, "calls answered by then", (svg.TOP + bottom) / 2),
     ]
     shown = [subject for subject in comparison.subjects if subject.name in found]
@@ -49,15 +50,16 @@ def cdf(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
             parts.append(look.mark(x.at(p50), height.at(_stretched(0.5)), title, 4.5))
     rows = []
     for subject in shown:
-        whole = subject.measured.latency_ms["end_to_end"]
+        whole = subject.whole
         if whole is not None:
             figures = (whole.min, whole.p50, whole.p90, whole.p95, whole.p99, whole.max)
             rows.append([subject.name, f"{whole.count:,}", *map(ms, figures)])
     return Figure(
         id="distribution",
         title="Every call",
-        lead="How many of all calls were answered within how many milliseconds. The further left and the steeper, the "
-        "better; the upper part is stretched, so that the slowest calls can be seen. Nothing is clipped.",
+        lead=f"How many of all calls took no more than so many milliseconds, {span_words(comparison)}. The "
+        "further left and the steeper, the better; the upper part is stretched, so that the slowest calls can be "
+        "seen. Nothing is clipped.",
         drawings=(svg.picture(parts, "Cumulative distribution of latencies; the table below has its figures"),),
         key=tuple(s for s in shown if looks[s.name].strong),
         pale=sum(not looks[s.name].strong for s in shown),

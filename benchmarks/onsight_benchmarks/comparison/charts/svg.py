@@ -57,7 +57,9 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
             break
     if len(found) > most:
         found = found[:: -(-len(found) // most)]
-    return found if len(found) >= 3 else _linear_ticks(low, high, max(3, most - 2))
+    if len(found) >= 3:
+        return found
+    return max(found, _linear_ticks(low, high, most), key=len)  # not even a power of ten wide
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:

@@ -65,7 +65,7 @@ def _over_minutes(subjects: Sequence[Subject], looks: dict[str, Look]) -> Figure
 def _over_rounds(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
     lines: _Lines = {}
     for subject in comparison.subjects:
-        blocks = subject.blocks_ms("end_to_end") if subject.one_frame else None
+        blocks = subject.blocks_ms(subject.time_stage) if subject.one_frame else None
         own = subject.p50_ms or 0.0
         if blocks is None or len(blocks.values) < 3 or own <= 0:
             continue
