@@ -17,8 +17,8 @@ from onsight_benchmarks.rounds import BLOCK, Block
 from onsight_benchmarks.sampler import Sample, Sampler
 from onsight_edge.power import find_sensors
 
-SECONDS = 5.0
-IDLE_S = 3.0
+SECONDS = 2.0
+IDLE_S = 2.0
 _HZ = 4.0  # a Raspberry Pi's sensor costs some milliseconds a look
 _ROOT = Path("/")
 

@@ -167,13 +167,18 @@ def vcgencmd(*words: str, root: Path = _ROOT) -> str | None:
         words: command and arguments, see https://www.raspberrypi.com/documentation/computers/os.html#vcgencmd
         root: another than `/` has its own `usr/bin/vcgencmd`, or none.
     """
-    command = shutil.which("vcgencmd") if root == _ROOT else shutil.which("vcgencmd", path=str(root / "usr/bin"))
+    command = _vcgencmd_path(root)
     if command is None:
         return None
     try:
         return subprocess.run([command, *words], capture_output=True, text=True, timeout=5, check=True).stdout
     except (OSError, subprocess.SubprocessError):  # no access to /dev/vcio
         return None
+
+
+def firmware_closed(root: Path = _ROOT) -> bool:
+    """Whether there is a `vcgencmd` that gets no answer: only members of the group `video` may ask."""
+    return _vcgencmd_path(root) is not None and vcgencmd("version", root=root) is None
 
 
 def power_mode(root: Path = _ROOT) -> str | None:
@@ -205,6 +210,10 @@ def read_text(root: Path, name: str) -> str | None:
     except OSError:
         return None
     return text.strip("\0 \n\t") or None  # the device tree ends its strings with NUL
+
+
+def _vcgencmd_path(root: Path) -> str | None:
+    return shutil.which("vcgencmd") if root == _ROOT else shutil.which("vcgencmd", path=str(root / "usr/bin"))
 
 
 def _usable_cores() -> int:

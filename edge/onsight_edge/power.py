@@ -145,7 +145,7 @@ def pmic_watts(text: str) -> float | None:
     Lines look like `VDD_CORE_A current(7)=6.22421000A` and `VDD_CORE_V volt(15)=0.86173300V`; the numbers in brackets
     of one rail differ.
     """
-    values = re.findall(r"^\s*(\w+)_([AV]) \w+\(\d+\)=(\d+\.\d+)[AV]\s*$", text, re.MULTILINE)
+    values = re.findall(r"^\s*(\w+)_([AV]) \w+\(\d+\)=(-?\d+(?:\.\d+)?)[AV]\s*$", text, re.MULTILINE)
     amperes = {rail: float(value) for rail, unit, value in values if unit == "A"}
     volts = {rail: float(value) for rail, unit, value in values if unit == "V"}
     powers = [amperes[rail] * volts[rail] for rail in amperes if rail in volts]

@@ -11,7 +11,7 @@ import pytest
 from onsight_edge.bundle import open_model
 from onsight_edge.cameras import CameraInfo
 from onsight_edge.cpufreq import Clock
-from onsight_edge.device import throttle_state
+from onsight_edge.device import firmware_closed, throttle_state
 from onsight_edge.doctor import Finding, board, cameras, examine, python, runtimes
 from onsight_edge.errors import BackendError, MissingExtraError
 from onsight_edge.power import Sensor, Sensors
@@ -202,6 +202,19 @@ def test_other_boards_tell_of_throttling_too() -> None:
     (weak,) = board.check_throttling(Throttling(events=(("under-voltage", 0), ("average over-current", 3))))
     assert weak.level == "warning"
     assert weak.what == "held back since boot: average over-current (3 times); use the board's own power supply"
+
+
+def test_a_firmware_that_may_not_be_asked_is_named_with_what_opens_it(tmp_path: Path) -> None:
+    assert not firmware_closed(tmp_path) and board.check_firmware(False) == ()
+    script = tmp_path / "usr/bin/vcgencmd"
+    script.parent.mkdir(parents=True)
+    script.write_text('#!/bin/sh\necho "Can\'t open device file: /dev/vcio" >&2; exit 255\n')
+    script.chmod(0o755)
+    assert firmware_closed(tmp_path)
+    (finding,) = board.check_firmware(True)
+    assert finding.level == "warning" and "usermod -aG video" in (finding.command or "")
+    script.write_text("#!/bin/sh\necho 2024/09/23\n")
+    assert not firmware_closed(tmp_path)
 
 
 def test_a_limited_clock_and_the_power_mode() -> None:

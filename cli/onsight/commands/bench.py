@@ -38,7 +38,7 @@ from onsight_edge.errors import UsageError
 @click.option(
     "--energy-seconds",
     type=FiniteRange(0),
-    default=5,
+    default=2,
     show_default=True,
     help="Where there is a power sensor, let each combination work alone for so long; 0: no energy.",
 )

@@ -36,7 +36,7 @@ def examine(root: Path = _ROOT) -> tuple[Finding, ...]:
 
     from onsight_edge.cameras import list_cameras
     from onsight_edge.cpufreq import clocks
-    from onsight_edge.device import board_model, governor, power_mode, read_text, temperature_c
+    from onsight_edge.device import board_model, firmware_closed, governor, power_mode, read_text, temperature_c
     from onsight_edge.doctor import board, cameras, python
     from onsight_edge.power import find_sensors
     from onsight_edge.throttling import throttling
@@ -68,6 +68,7 @@ def examine(root: Path = _ROOT) -> tuple[Finding, ...]:
         *board.check_governor(governor(root)),
         *board.check_temperature(temperature_c(root)),
         *board.check_clock_limit(clocks(root), power_mode(root)),
+        *board.check_firmware(firmware_closed(root)),
         *board.check_throttling(throttling(root)),
         *board.check_power_sensor(find_sensors(root)),
         *board.check_memory(read_text(root, "proc/meminfo") or ""),

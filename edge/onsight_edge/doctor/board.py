@@ -73,6 +73,14 @@ def check_throttling(state: Throttling | None) -> tuple[Finding, ...]:
     return (Finding("throttling", "ok", "nothing has held the clock back since boot"),)
 
 
+def check_firmware(closed: bool) -> tuple[Finding, ...]:
+    """Whether a Raspberry Pi's firmware may be asked; nothing where it may, or on other boards."""
+    if not closed:
+        return ()
+    what = "vcgencmd gets no answer, so throttling and power stay unknown: only the group video may ask the firmware"
+    return (Finding("throttling", "warning", what, "sudo usermod -aG video $USER"),)
+
+
 def check_power_sensor(sensors: Sensors) -> tuple[Finding, ...]:
     """Whether records can say what a picture costs in energy; nothing on the many boards without a sensor."""
     if sensors.readable:
