@@ -22,7 +22,7 @@ from onsight_edge.datasets import Split
 from onsight_edge.errors import BackendError, SinkError, SourceError, UsageError
 from onsight_edge.frame import Decision, Frame, Notice, Prediction, Result
 from onsight_edge.live import run_live
-from onsight_edge.sinks import RunInfo, serving, worker
+from onsight_edge.sinks import RunInfo, handover, serving
 from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.mp4 import Mp4Sink
 from onsight_edge.sinks.worker import RunEnd
@@ -317,7 +317,7 @@ class Stuck(Recorder):
 def test_a_file_run_whose_sinks_hang_ends_when_it_is_told_to(told_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_DRAIN_S", 0.1)
     monkeypatch.setattr(serving, "_FINISH_S", 0.1)
-    monkeypatch.setattr(worker, "_AFTER_STOP_S", 0.1)
+    monkeypatch.setattr(handover, "_AFTER_STOP_S", 0.1)
     stop = threading.Event()
     for frames, backlog in ((5, 1000), (50, 1)):  # the file has ended, and: a result waits for room in a queue
         sinks = [Stuck("one", backlog), Stuck("two", backlog)]

@@ -39,6 +39,7 @@ class CsvSink:
     name = "csv"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(self, target: str, policy: LogPolicy | None = None) -> None:
         """Write to the file `target`, or to standard output for `-`."""

@@ -18,6 +18,7 @@ class EventsSink:
     name = "events"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(self, target: str, policy: LogPolicy | None = None) -> None:
         """Write to the file `target`, or to standard output for `-`."""

@@ -20,6 +20,7 @@ class JsonlSink:
     name = "jsonl"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(self, target: str, top: int = 5, policy: LogPolicy | None = None) -> None:
         """Write to the file `target`, or to standard output for `-`, each line with the `top` best classes."""

@@ -34,6 +34,7 @@ class Mp4Sink:
     name = "mp4"
     wants_image = True
     backlog = 8
+    relaxed = True
 
     def __init__(self, path: Path) -> None:
         """Write to `path`, which must end in .mp4."""

@@ -36,6 +36,7 @@ class MqttSink:
     name = "mqtt"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(
         self,
@@ -75,6 +76,11 @@ class MqttSink:
         self._state_at = float("-inf")
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="mqtt state", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers."""
+        return self._link is not None and self._link.ready
 
     def open(self, info: RunInfo) -> None:
         """Open the queue and begin to connect; the broker may be away.

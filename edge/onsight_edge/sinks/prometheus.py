@@ -20,6 +20,7 @@ class PrometheusSink:
     name = "prometheus"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(self, host: str, port: int) -> None:
         """Listen at `host`, an address of this machine, and `port`; 0 takes a free one, see `port`."""

@@ -28,6 +28,7 @@ class SegmentsSink:
     name = "mp4"
     wants_image = True
     backlog = 8
+    relaxed = True
 
     def __init__(self, template: Path, seconds: float | None = None, budget_bytes: int | None = None) -> None:
         """Write to names made of `template`.

@@ -186,6 +186,19 @@ class Picks(Protocol):
 
 
 @runtime_checkable
+class Relaxed(Protocol):
+    """A sink that can do without being woken for each result, which costs the loop most of what a sink costs it.
+
+    While results keep coming it gets them up to 0.1 s later, several in a row; none of them is lost by that.
+
+    Attributes:
+        relaxed: true.
+    """
+
+    relaxed: bool
+
+
+@runtime_checkable
 class TakesUndecoded(Protocol):
     """A sink that wants pictures but decodes them itself, when it uses one: `frame.full` may be set.
 

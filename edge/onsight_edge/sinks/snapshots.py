@@ -44,6 +44,7 @@ class SnapshotsSink:
     name = "snapshots"
     wants_image = True
     backlog = 8
+    relaxed = True
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class StatusSink:
     name = "status"
     wants_image = False
     backlog = 1
+    relaxed = True
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to `stream`, by default standard error; where there is none, nowhere."""

@@ -89,6 +89,7 @@ class WebhookSink:
     name = "webhook"
     wants_image = False
     backlog = 1024
+    relaxed = True
 
     def __init__(self, receiver: Receiver, outbox: Path, most: int = MOST) -> None:
         """Send to `receiver`; events wait in the file `outbox`, at most `most` of them."""
