@@ -1,7 +1,7 @@
 """Whether LiteRT, tflite-runtime and ONNX Runtime give the same top-1 for the same network.
 
 Every picture of a test set goes through the bundle's float and int8 files in each runtime, each in a process of its
-own; tflite-runtime in an environment of its own (see onsight_benchmarks.legacy_env). The share of pictures on which
+own; tflite-runtime in an environment of its own (see onsight_benchmarks.environments). The share of pictures on which
 all runtimes of the float files agree is held against 99.5 %.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.child import run_child
 from onsight_benchmarks.conditions import Watch
-from onsight_benchmarks.legacy_env import legacy_python
+from onsight_benchmarks.environments import TFLITE_RUNTIME, make
 from onsight_benchmarks.model_facts import describe_model
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle
@@ -68,7 +68,7 @@ def measure(bundle: str | Path, data: str = "cifar10", *, limit: int | None = No
     pythons = {"litert": sys.executable, "onnxruntime": sys.executable}
     if legacy:
         try:
-            pythons["tflite-runtime"] = str(legacy_python())
+            pythons["tflite-runtime"] = str(make(TFLITE_RUNTIME))
         except BenchmarkError as error:
             skipped.append({"backend": "tflite-runtime", "reason": str(error)})
     else:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from onsight_benchmarks import agreement, frame_age, legacy_env, live_loop, overhead, preprocess, report, startup
+from onsight_benchmarks import agreement, frame_age, live_loop, overhead, preprocess, report, startup
 from onsight_benchmarks.agreement import share_same
 from onsight_benchmarks.child import run_child
 from onsight_benchmarks.down_scaling import FLOOR
@@ -146,15 +146,6 @@ def test_share_of_equal_answers() -> None:
     assert share_same([a, a]) == 1.0
     assert share_same([a, b]) == 0.75
     assert share_same([a, b, c]) == 0.5
-
-
-def test_a_new_python_cannot_have_tflite_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(legacy_env, "NEWEST_PYTHON", (3, 9))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BenchmarkError, match=r"for Python 3\.11 and older") as caught:
-        legacy_env.legacy_python(tmp_path / "env")
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "env").exists()
 
 
 def test_a_failed_child_is_told_in_one_line(tmp_path: Path) -> None:

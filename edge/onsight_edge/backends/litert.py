@@ -53,7 +53,7 @@ class LiteRTBackend:
         """
         executed = [one["op_name"] for one in self._interpreter._get_ops_details()]
         parts = executed.count("DELEGATE")
-        if not parts or self.name == "tflite-runtime":
+        if not parts:
             return "built-in kernels"
         return "XNNPACK" if parts == 1 else f"XNNPACK in {parts} parts, built-in kernels between them"
 
