@@ -94,15 +94,17 @@ class Watch:
         self._started = time.monotonic()
         self._busy, self._own, self._children = busy_seconds(root), time.process_time(), _children_seconds()
 
-    def stop(self, cores: int, *, children: bool = False) -> tuple[Conditions, tuple[str, ...]]:
+    def stop(self, cores: int, *, children: bool = False, workers_s: float = 0.0) -> tuple[Conditions, tuple[str, ...]]:
         """What it saw, and every reason why the measurement should not count.
 
         Args:
             cores: that this machine has.
             children: count what ended child processes did as our own work.
+            workers_s: processor time meanwhile of our own processes that still run (`worker.serve` tells it).
         """
         seconds = time.monotonic() - self._started
         busy, own = busy_seconds(self._root), time.process_time() - self._own
+        own += workers_s
         if children:
             own += _children_seconds() - self._children
         others: float | None = None

@@ -18,6 +18,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from onsight_benchmarks.measurement import Scenario
+from onsight_benchmarks.stats import percentile
 from onsight_edge.errors import BenchmarkError
 
 CONFIDENCE = 0.99
@@ -85,3 +87,28 @@ def _odds(passing: int, over: int, share: float) -> float:
     logs = total * math.log(share) + np.concatenate(([0.0], np.cumsum(steps)))
     most = float(logs.max())
     return math.exp(most) * float(np.exp(logs - most).sum())
+
+
+def percentile_scenario(
+    name: str, percent: int, took_ms: NDArray[np.float64], *, pictures_per_query: int = 1, loadgen: str | None = None
+) -> Scenario:
+    """A scenario whose headline is a percentile of what queries took.
+
+    Args:
+        name: of the scenario.
+        percent: 90 or 99.
+        took_ms: every query.
+        pictures_per_query, loadgen: see Scenario.
+    """
+    ordered = np.sort(took_ms)
+    early = estimate(ordered, percent / 100)
+    return Scenario(
+        name=name,
+        pictures_per_query=pictures_per_query,
+        queries=len(ordered),
+        metric=f"p{percent}_ms",
+        value=round(percentile(ordered, percent), 6),
+        min_queries=min_queries(percent / 100),
+        early_stopping=None if early is None else round(early, 6),
+        loadgen=loadgen,
+    )

@@ -22,7 +22,7 @@ from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import ALL, Combination, open_all
 from onsight_benchmarks.provenance import now_utc, provenance
 from onsight_benchmarks.record import Method, Record, Skipped
-from onsight_benchmarks.rounds import BLOCK, ORDER, SETTLE_CALLS, SETTLE_MS, WARMUP
+from onsight_benchmarks.rounds import BLOCK, LEAST_QUERIES, ORDER, SETTLE_CALLS, SETTLE_MS, WARMUP
 from onsight_benchmarks.scenarios import SCENARIOS, WITH_LOADGEN, default_queries, preparation
 from onsight_benchmarks.scenarios.outcome import Outcome, Progress, Setup
 from onsight_benchmarks.stats import summarise
@@ -31,7 +31,6 @@ from onsight_edge.device import describe_device
 from onsight_edge.errors import UsageError
 from onsight_edge.sources.source import check_fps
 
-LEAST_QUERIES = 101  # with fewer the 99th percentile is the maximum
 FRESH = 3
 PICTURES_PER_QUERY = 8
 BATCHES = (1, 8, 32)

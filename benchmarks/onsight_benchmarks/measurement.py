@@ -229,9 +229,9 @@ class Measurement:
         energy: None where the device has no sensor.
         accuracy: what the export's report says of the file.
         over_time: slices of a sustained measurement (`--minutes`).
-        agreement: with a reference; None where none was asked.
         sustained: what they come to.
         warm_up: how a fresh process gets going; None in older records and with `--fresh 0`.
+        agreement: with a reference; None where none was asked.
     """
 
     model: MeasuredModel
@@ -254,6 +254,7 @@ class Measurement:
     over_time: tuple[Moment, ...] | None = None
     sustained: Sustained | None = None
     warm_up: WarmUp | None = None
+    agreement: Agreement | None = None
 
     @property
     def label(self) -> str:

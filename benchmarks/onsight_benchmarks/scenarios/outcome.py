@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from onsight_benchmarks.early_stopping import estimate, min_queries
 from onsight_benchmarks.measurement import Frames, Scenario
 from onsight_benchmarks.plan import Combination
 from onsight_benchmarks.rounds import Block
-from onsight_benchmarks.stats import Summary, percentile
+from onsight_benchmarks.stats import Summary
 from onsight_benchmarks.sustained import Slice
 
 Progress = Callable[[str, float], None]
@@ -85,28 +84,3 @@ class Outcome:
     age_ms: Summary | None = None
     frames: Frames | None = None
     objections: tuple[str, ...] = field(default=())
-
-
-def percentile_scenario(
-    name: str, percent: int, took_ms: NDArray[np.float64], *, pictures_per_query: int = 1, loadgen: str | None = None
-) -> Scenario:
-    """A scenario whose headline is a percentile of what queries took.
-
-    Args:
-        name: of the scenario.
-        percent: 90 or 99.
-        took_ms: every query.
-        pictures_per_query, loadgen: see Scenario.
-    """
-    ordered = np.sort(took_ms)
-    early = estimate(ordered, percent / 100)
-    return Scenario(
-        name=name,
-        pictures_per_query=pictures_per_query,
-        queries=len(ordered),
-        metric=f"p{percent}_ms",
-        value=round(percentile(ordered, percent), 6),
-        min_queries=min_queries(percent / 100),
-        early_stopping=None if early is None else round(early, 6),
-        loadgen=loadgen,
-    )

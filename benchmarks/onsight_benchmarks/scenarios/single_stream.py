@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from onsight_benchmarks.early_stopping import percentile_scenario
 from onsight_benchmarks.measurement import Scenario
 from onsight_benchmarks.plan import Combination
 from onsight_benchmarks.rounds import Block
-from onsight_benchmarks.scenarios.outcome import Outcome, Setup, percentile_scenario
+from onsight_benchmarks.scenarios.outcome import Outcome, Setup
 from onsight_benchmarks.scenarios.turns import Subject, one_by_one, prepare_subjects
 
 NAME = "single-stream"

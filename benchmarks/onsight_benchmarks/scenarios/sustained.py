@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from onsight_benchmarks.early_stopping import percentile_scenario
 from onsight_benchmarks.measurement import STAGES
 from onsight_benchmarks.plan import Combination
 from onsight_benchmarks.rounds import timed_queries
-from onsight_benchmarks.scenarios.outcome import Outcome, Setup, percentile_scenario
+from onsight_benchmarks.scenarios.outcome import Outcome, Setup
 from onsight_benchmarks.scenarios.single_stream import NAME
 from onsight_benchmarks.scenarios.turns import one_by_one
 from onsight_benchmarks.sustained import measure_sustained

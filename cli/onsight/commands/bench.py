@@ -8,6 +8,7 @@ import click
 
 from onsight.bench_against import bench_again, fail_where_slower
 from onsight.bench_screen import print_record, progress_bar
+from onsight.gpu_bench import gpu_options
 from onsight.main import print_json
 from onsight.options import MAX_THREADS, SEED, FiniteRange
 from onsight.outputs import check_outputs
@@ -81,6 +82,7 @@ from onsight_edge.errors import UsageError
     "--seed", type=SEED, default=0, show_default=True, help="Of the order of measuring and of the synthetic frame."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@gpu_options
 @click.pass_context
 def command(
     context: click.Context,
