@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from onsight_edge.quiet import wait_for_stderr
 from onsight_edge.web.answers import ApiError, internal_error
+from onsight_edge.web.locked import locked_page
 from onsight_edge.web.tokens import COOKIE_DAYS, Keeper
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ class Guard:
         if given is None and scope["path"] == "/" and scope["method"] == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
             if given is not None:
-                self._check_token(keeper, address, given)
-                return self._with_cookie(keeper, headers)
+                return self._open_page(keeper, address, given, headers)
         if given is not None:
             self._check_token(keeper, address, given)
             return "bearer"
@@ -136,11 +136,21 @@ class Guard:
                 return "cookie"
             _check_patience(keeper, "cookie " + address)
             keeper.failed("cookie " + address)
-        if scope["path"] == "/" and "text/html" in headers.get("accept", ""):
-            return Response(_LOCKED, 401, media_type="text/html")
+        if scope["path"] == "/" and _is_person(headers):
+            return locked_page(401)
         raise ApiError(
             401, "no-token", "a token is needed: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
         )
+
+    def _open_page(self, keeper: Keeper, address: str, given: str, headers: Headers) -> Response:
+        try:
+            self._check_token(keeper, address, given)
+        except ApiError as refusal:
+            if not _is_person(headers):
+                raise
+            remark = refusal.message[:1].upper() + refusal.message[1:] + "."
+            return locked_page(refusal.status, remark, dict(refusal.headers or {}))
+        return self._with_cookie(keeper, headers)
 
     def _check_token(self, keeper: Keeper, address: str, given: str) -> None:
         _check_patience(keeper, address)
@@ -177,6 +187,11 @@ class Guard:
             raise ApiError(403, "no-origin", "a change needs the Origin of this server's page, or a Bearer token")
         if urlsplit(origin).scheme not in ("http", "https") or urlsplit(origin).netloc.lower() != host.lower():
             raise ApiError(403, "wrong-origin", "a page from elsewhere may change nothing here")
+
+
+def _is_person(headers: Headers) -> bool:
+    """A browser that wants a page, rather than a program."""
+    return "text/html" in headers.get("accept", "")
 
 
 def _check_patience(keeper: Keeper, address: str) -> None:
@@ -242,9 +257,5 @@ def _cookie(headers: Headers, name: str) -> str | None:
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<title>onsight</title>{}</html>"
-)
-_LOCKED = _PAGE.format(
-    "<h1>This camera is locked</h1><p>Open the address with <code>?token=</code> that <code>onsight run</code> "
-    "printed when it started.</p>"
 )
 _ONWARD = _PAGE.format('<meta http-equiv="refresh" content="0; url=/"><p><a href="/">To the camera</a></p>')

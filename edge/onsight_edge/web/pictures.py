@@ -23,7 +23,8 @@ _STREAM_WH = (960, 960)  # a stream's pictures are not larger: a phone shows no 
 _AGAIN_S = 5.0
 _STREAM_QUALITY, _SNAPSHOT_QUALITY = 80, 95
 _SHARE_OF_TIME = 0.25  # encoding takes no more of one core
-_SHOWN, _SHOWN_BYTES = 64, 32 * 2**20  # pictures kept of those that were shown, so that what was seen can be collected
+# pictures kept of those that were shown, so that what was seen can be collected: of the stream and of snapshots
+_SHOWN, _SNAPPED, _KEPT_BYTES = 64, 8, 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,14 @@ class Pictures:
         self._made_of: dict[bool, tuple[Result | None, str | None]] = {}
         self._next_at: dict[bool, float] = {}
         self._shown: dict[int, Frame] = {}
+        self._snapped: dict[int, Frame] = {}
 
     async def snapshot(self, *, plain: bool) -> Shot | None:
         """The newest picture at its own size; None before the first, and of one that cannot be decoded."""
         result = self._hub.newest
         if result is None:
             return None
+        _keep(self._snapped, result.frame, _SNAPPED)  # whoever holds it may want to collect it
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._executor, _encode, result, self._hub.lost, plain, None, _SNAPSHOT_QUALITY
@@ -88,11 +91,11 @@ class Pictures:
             await asyncio.sleep(max(0.0, now + 1 / fps - time.monotonic()))
 
     def shown(self, index: int) -> Frame | None:
-        """The frame of that index, if it was shown in the last seconds or is the newest."""
+        """The frame of that index, if it was shown in the last seconds, is one of the last snapshots, or the newest."""
         newest = self._hub.newest
         if newest is not None and newest.frame.index == index:
             return newest.frame
-        return self._shown.get(index)
+        return self._shown.get(index) or self._snapped.get(index)
 
     async def _shot(self, plain: bool) -> Shot | None:
         """The stream's newest picture, one for all watchers; waits where it is too soon for another."""
@@ -114,15 +117,14 @@ class Pictures:
         took = time.monotonic() - began
         self._made_of[plain] = (result, lost)
         self._next_at[plain] = began + max(1 / MOST_FPS, took / _SHARE_OF_TIME)
-        self._keep(result.frame)
+        _keep(self._shown, result.frame, _SHOWN)
         return shot
 
-    def _keep(self, frame: Frame) -> None:
-        self._shown[frame.index] = frame
-        while len(self._shown) > 1 and (
-            len(self._shown) > _SHOWN or sum(one.image_bgr.nbytes for one in self._shown.values()) > _SHOWN_BYTES
-        ):
-            del self._shown[next(iter(self._shown))]
+
+def _keep(kept: dict[int, Frame], frame: Frame, most: int) -> None:
+    kept[frame.index] = frame
+    while len(kept) > 1 and (len(kept) > most or sum(one.image_bgr.nbytes for one in kept.values()) > _KEPT_BYTES):
+        del kept[next(iter(kept))]
 
 
 def _encode(
