@@ -65,7 +65,7 @@ def show_report(report: ExportReport, out: Path, speed: Mapping[str, float]) -> 
     for model_format, ratio in speed.items():
         console.print(
             f"{model_format}-int8 takes {ratio:.2f}x the time of {model_format}-float32 on this machine"
-            f"{': it is not faster here' if ratio >= 1 else ''}; on your device ask onsight bench",
+            f"{': it is not faster here' if ratio >= 1 else ''}; on your device ask onsight tune",
             highlight=False,
         )
     console.print(f"wrote {out}", highlight=False, soft_wrap=True)

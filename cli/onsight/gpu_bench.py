@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from onsight.bench_screen import progress_bar
+from onsight.lists import names
 from onsight.main import print_json
 from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
@@ -91,9 +92,9 @@ def _bench(options: dict[str, Any], framework: str, precision: str, *, dry_run: 
     with progress_bar() as tell:
         record = bench_gpu(
             model,
-            variants=_names(options["variant"], "--variant"),
-            frameworks=_names(framework, "--gpu-framework"),
-            precisions=_names(precision, "--precision"),
+            variants=names(options["variant"], "--variant"),
+            frameworks=names(framework, "--gpu-framework"),
+            precisions=names(precision, "--precision"),
             batches=BATCHES if options["batch"] is None else _counts(options["batch"]),
             iterations=options["iterations"],
             seconds=options["seconds"],
@@ -186,13 +187,6 @@ def _remarks(record: Record) -> list[str]:
 
 def _flag(name: str) -> str:
     return "--" + {"as_json": "json"}.get(name, name).replace("_", "-")
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"{option} needs at least one name")
-    return names
 
 
 def _counts(text: str) -> list[int]:

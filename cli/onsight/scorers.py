@@ -102,7 +102,7 @@ def trained_on(run: Path) -> dict[str, Any]:
 def exported_from(model: str) -> dict[str, Any]:
     """How the data set behind a bundle was split: another seed would put training pictures into the test part."""
     path = DEFAULT_MODEL if model == "default" else Path(model)
-    if not (path / MANIFEST).is_file():
+    if not (path / MANIFEST).is_file() and not (path.suffix.lower() == ".zip" and path.is_file()):
         return {}
     bundle = Bundle.open(path)
     if "report.json" not in bundle.files:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.bundle"
-# every variant that export knows, best first for a device that has not measured its own (`onsight bench`)
+# every variant that export knows, best first for a device that has not measured its own (`onsight tune`)
 VARIANTS = (
     "tflite-int8",
     "tflite-float32",

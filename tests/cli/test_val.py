@@ -17,6 +17,7 @@ import pytest
 
 from onsight.main import main
 from onsight.scorers import map_labels
+from onsight_edge.archive import write_archive
 from onsight_edge.bundle import DEFAULT_MODEL, Bundle, open_model, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import load_dataset
@@ -130,6 +131,10 @@ def test_a_bundle_is_tested_on_the_pictures_it_did_not_learn_from(
         digests[seed] = json.loads(capsys.readouterr().out)["data"]["sha256"]
         loaded = load_dataset(str(tmp_path / "unsplit.npz"), size_wh=(32, 32), validation=0.2, seed=seed)
         assert digests[seed] == loaded.sha256
+        write_archive(bundle, tmp_path / "same.bundle.zip")
+        assert call("val", str(tmp_path / "same.bundle.zip"), str(tmp_path / "unsplit.npz"), "--json") == 0
+        assert json.loads(capsys.readouterr().out)["data"]["sha256"] == digests[seed]
+        (tmp_path / "same.bundle.zip").unlink()
     assert digests[0] != digests[5]
 
 

@@ -9,6 +9,7 @@ import click
 from onsight.bench_against import bench_again, fail_where_slower
 from onsight.bench_screen import print_record, progress_bar
 from onsight.gpu_bench import gpu_options
+from onsight.lists import counts, names
 from onsight.main import print_json
 from onsight.options import MAX_THREADS, SEED, FiniteRange
 from onsight.outputs import check_outputs
@@ -158,10 +159,10 @@ def command(
             )
             record = bench(
                 model,
-                variants=_names(variant, "--variant"),
-                backends=_names(backend, "--backend"),
+                variants=names(variant, "--variant"),
+                backends=names(backend, "--backend"),
                 scenario=scenario,
-                threads=_counts(threads, "--threads", MAX_THREADS),
+                threads=counts(threads, "--threads", MAX_THREADS),
                 iterations=iterations,
                 seconds=seconds,
                 minutes=minutes,
@@ -169,7 +170,7 @@ def command(
                 warmup=warmup,
                 fresh=fresh,
                 pictures_per_query=pictures_per_query or PICTURES_PER_QUERY,
-                batches=BATCHES if batch is None else _counts(batch, "--batch", MOST_PICTURES),
+                batches=BATCHES if batch is None else counts(batch, "--batch", MOST_PICTURES),
                 fps=fps or FPS,
                 source=source or SOURCE,
                 loadgen=loadgen,
@@ -191,23 +192,6 @@ def command(
     print_record(record, out, to_stderr=as_json, table=not as_json)
     if record.against is not None:
         fail_where_slower(record.against)
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"{option} needs at least one name, or all")
-    return names
-
-
-def _counts(text: str, option: str, most: int) -> list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{option} needs numbers such as 1,2, not {text!r}") from error
-    if not all(1 <= count <= most for count in counts):
-        raise UsageError(f"{option} needs numbers of at least 1 and at most {most}, not {text!r}")
-    return counts
 
 
 def _refuse_what_does_nothing(scenario: str, options: dict[str, tuple[object, str]]) -> None:

@@ -24,7 +24,7 @@ _BACKENDS = {
 FOR_COMPARING = ("litert-builtin", "opencv")
 BACKENDS = tuple(_BACKENDS)
 FORMATS = ("tflite", "onnx")
-DEFAULT_THREADS = 1  # small networks lose more to hand-over than they gain; `onsight bench --threads 1,2,4` tells
+DEFAULT_THREADS = 1  # small networks lose more to hand-over than they gain; `onsight tune` tells
 
 __all__ = [
     "BACKENDS",
