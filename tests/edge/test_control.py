@@ -17,7 +17,7 @@ from onsight_edge.classifier import Classifier
 from onsight_edge.control import Control
 from onsight_edge.decide import Decider
 from onsight_edge.errors import BackendError, OnsightError, UsageError
-from onsight_edge.frame import MODEL_CHANGED, Notice, Prediction, Result
+from onsight_edge.frame import MODEL_CHANGED, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.judge import Judge, Settings, make_judge
 from onsight_edge.live import run_live
 from onsight_edge.sinks import RunInfo
@@ -136,6 +136,48 @@ def test_another_model_takes_over_and_the_old_one_is_closed() -> None:
     assert second.classifier.backend.closed == 1  # type: ignore[attr-defined]
     labels = [result.label for result in kept.results]
     assert labels == ["red"] * labels.count("red") + ["blue"] * labels.count("blue")
+
+
+def test_jpegs_are_reduced_as_the_new_model_needs_them() -> None:
+    class Jpegs(SyntheticSource):
+        """Says how far each picture was reduced, and has it whole."""
+
+        reduction: Callable[[tuple[int, int]], int] = staticmethod(lambda size_wh: 1)
+
+        def read(self) -> Frame | None:
+            frame = super().read()
+            if frame is None:
+                return None
+            by, whole = self.reduction((640, 480)), frame.image_bgr
+            return replace(frame, image_bgr=whole[::by, ::by].copy(), full=lambda: whole)
+
+    seen: list[int] = []
+
+    class Sees(Classifier):
+        def classify_timed(self, image_bgr: NDArray[np.uint8]) -> tuple[Prediction, Timings]:
+            seen.append(image_bgr.shape[0])
+            return super().classify_timed(image_bgr)
+
+    small, large = always((1, 0, 0)).spec, replace(always((1, 0, 0)).spec, input_size_wh=(224, 224))
+
+    def scores(_: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.array([[1, 0, 0]], np.float32)
+
+    judge = make_judge(Sees(small, FakeBackend(small, scores)), Settings(0.0), sentinel=False)
+    control = Control(judge)
+    stop = threading.Event()
+    run = threading.Thread(
+        target=lambda: run_live(Jpegs(100, (640, 480)), judge.classifier, stop=stop, control=control)
+    )
+    run.start()
+    until(lambda: len(seen) > 5)
+    assert min(seen[1:]) <= 120  # reduced for 32 pixels; the first one is the warm-up
+    control.replace(lambda now: make_judge(Sees(large, FakeBackend(large, scores)), now, sentinel=False))
+    at = len(seen)
+    until(lambda: len(seen) > at + 10)
+    stop.set()
+    run.join(20)
+    assert min(seen[at + 3 :]) >= 224
 
 
 def test_a_model_that_does_not_open_or_answer_changes_nothing() -> None:

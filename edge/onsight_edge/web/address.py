@@ -39,6 +39,14 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names under which who comes from there asks: its own, and in a network those of this device."""
+        if self.loopback:
+            return frozenset({self.host.lower()})
+        own = socket.gethostname().lower()
+        return frozenset({self.host.lower(), own, own.partition(".")[0] + ".local"})
+
     def url(self, scheme: str, port: int) -> str:
         """What to type into a browser on this device; `port` is the one that was taken."""
         host = self.host

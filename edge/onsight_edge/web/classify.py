@@ -9,6 +9,7 @@ import time
 from concurrent.futures import Executor
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
@@ -139,8 +140,8 @@ async def _picture_bytes(request: Request) -> bytes:
         return await request.body()
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=8, max_part_size=1024).parse()
-    except MultiPartException as error:
-        raise ApiError(400, "bad-form", f"the form cannot be read: {error.message}") from error
+    except (MultiPartException, FormParserError) as error:
+        raise ApiError(400, "bad-form", "the form cannot be read") from error
     for value in form.values():
         if not isinstance(value, str):
             return await value.read()

@@ -125,7 +125,7 @@ class WebSink:
             guard = Guard(
                 make_app(Api(watching, changes, pictures, self._images, self._working, self._metrics)),
                 loopback=options.address.loopback,
-                names=(*options.names, *(() if options.address.host == "0.0.0.0" else (options.address.host.lower(),))),
+                names=options.address.names.union(options.names),
                 keeper=None if options.token is None else Keeper(options.token, port),
                 tls=options.certificate is not None,
             )

@@ -284,6 +284,23 @@ def test_a_picture_is_classified_by_a_runtime_of_its_own(serve: Any) -> None:
             served.ask("PUT", "/api/settings", {"threshold": 1.0})
             assert served.ask("POST", "/api/image", png).json["result"]["label"] == "unknown"
             assert len(served.ask("GET", "/api/info").json["model"]["sha256"]) == 64
+            damaged = served.ask("POST", "/api/image", bomb_png(64, 64))
+            assert (damaged.status, damaged.code) == (400, "bad-picture")
+
+
+def test_another_model_answers_pictures_too_and_the_change_is_an_event(serve: Any, judged: Any) -> None:
+    with Classifier.open("default") as classifier:
+        judge = make_judge(classifier, Settings(0.0, smooth=0.0), sentinel=False)
+        with serve(judge=judge) as served:
+            png = cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes()
+            assert served.ask("POST", "/api/image", png).status == 200
+            served.control.replace(lambda now: make_judge(classifier.twin(), now, sentinel=False))
+            assert served.ask("POST", "/api/image", png).status == 200
+            served.control.replace(lambda now: judged(now))
+            assert served.ask("GET", "/api/info").json["model"]["name"] == "colours"
+            assert served.ask("POST", "/api/image", png).code == "classifier"  # made of a backend, without a file
+            events = [event.get("notice") for event in served.ask("GET", "/api/history").json["events"]]
+            assert events.count("model-changed") == 2 and served.ask("GET", "/api/state").json["notices"] == []
 
 
 def bomb_png(width: int, height: int) -> bytes:
@@ -319,14 +336,11 @@ def test_pictures_that_are_none_or_too_large_are_refused_before_they_are_decoded
         answer = plain.ask("POST", "/api/image", body, {"Content-Type": "image/jpeg"})
         assert (answer.status, answer.code) == (status, code)
     assert not decoded
-    for form, code in ((b"--xx--\r\n", "no-file"), (b"garbage", "bad-form")):
-        kind = {"Content-Type": "multipart/form-data; boundary=xx"}
-        assert plain.ask("POST", "/api/image", form, kind).code in (code, "no-file")
-
-
-def test_a_damaged_picture_gets_a_line(plain: Any) -> None:
-    answer = plain.ask("POST", "/api/image", bomb_png(64, 64), {"Content-Type": "image/png"})
-    assert answer.status in (400, 500) and "error" in answer.json  # the fake model has no file to open twice
+    kind = {"Content-Type": "multipart/form-data; boundary=xx"}
+    text = b'--xx\r\nContent-Disposition: form-data; name="file"\r\n\r\nno file\r\n--xx--\r\n'
+    assert plain.ask("POST", "/api/image", text, kind).code == "no-file"
+    assert plain.ask("POST", "/api/image", b"garbage", kind).code in ("bad-form", "no-file")
+    assert plain.ask("POST", "/api/image", text, {"Content-Type": "multipart/form-data"}).code == "bad-form"
 
 
 def test_no_answer_holds_a_path_of_the_device(serve: Any, scripted: Any, tmp_path: Path) -> None:
