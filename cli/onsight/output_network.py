@@ -58,7 +58,8 @@ class NetworkOutputs:
         """
         for flag, needed in (("mqtt", self.mqtt), ("webhook", self.webhook)):
             for field in self.__dataclass_fields__:
-                if field.startswith(f"{flag}_") and needed is None and getattr(self, field) not in (None, False):
+                value = getattr(self, field)
+                if field.startswith(f"{flag}_") and needed is None and value is not None and value is not False:
                     raise UsageError(f"--{field.replace('_', '-')} does nothing without --{flag}")
         if (
             self.mqtt is None

@@ -148,6 +148,7 @@ def run_live(
         end.stop.set,
         tell=tell,
         sinks=lambda: tuple(worker.state() for worker in workers),
+        model_now=lambda: classifier.spec.name,
     )
     if isinstance(source, Reducible):
         source.reduction = classifier.reduction

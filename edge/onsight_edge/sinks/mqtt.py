@@ -68,7 +68,8 @@ class MqttSink:
         self._link: MqttLink | None = None
         self._connection = Connection(self.name, lambda notice: None)
         self._events = EventMaker("")
-        self._model, self._classes = "", tuple[str, ...]()
+        self._info: RunInfo | None = None
+        self._classes: tuple[str, ...] = ()
         self._last: Result | None = None
         self._source_lost = False
         self._trouble: dict[str, str] = {}
@@ -90,7 +91,7 @@ class MqttSink:
             SinkError: the queue cannot be written, or a certificate cannot be read.
         """
         self._events = EventMaker(info.run)
-        self._model, self._classes = info.model, info.classes
+        self._info, self._classes = info, info.classes
         self._connection = Connection(self.name, info.tell)
         self._outbox = Outbox(self._path, self._most)
         try:
@@ -159,6 +160,10 @@ class MqttSink:
             self._link.close()
         if self._outbox is not None:
             self._outbox.close()
+
+    @property
+    def _model(self) -> str:
+        return "" if self._info is None else self._info.current_model
 
     def _put(self, event: dict[str, Any]) -> None:
         assert self._outbox is not None and self._link is not None  # open

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from onsight_edge.errors import SinkError
-from onsight_edge.frame import Notice, Result
+from onsight_edge.frame import MODEL_CHANGED, Notice, Result
 from onsight_edge.sinks.sink import RunInfo
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class PrometheusSink:
     def __init__(self, host: str, port: int) -> None:
         """Listen at `host`, an address of this machine, and `port`; 0 takes a free one, see `port`."""
         self.host, self.port = host, port
+        self._info: RunInfo | None = None
         self._metrics: LiveMetrics | None = None
         self._server: WSGIServer | None = None
 
@@ -37,6 +38,7 @@ class PrometheusSink:
         """
         from onsight_edge.sinks.metrics import LiveMetrics
 
+        self._info = info
         self._metrics = LiveMetrics(info.model, info.sinks)
         from prometheus_client import start_http_server
 
@@ -55,7 +57,9 @@ class PrometheusSink:
 
     def notice(self, notice: Notice) -> None:
         """Count a notice."""
-        assert self._metrics is not None  # open
+        assert self._metrics is not None and self._info is not None  # open
+        if notice.kind == MODEL_CHANGED:
+            self._metrics.use_model(self._info.current_model)
         self._metrics.notice(notice)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import os
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-_STAMP = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+_STAMP = r"\d{8}T\d{6}Z(-\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,9 @@ def put_aside(path: Path, policy: LogPolicy, now_s: float | None = None) -> Path
         OSError: it cannot be renamed.
     """
     stamp = f"{datetime.fromtimestamp(time.time() if now_s is None else now_s, timezone.utc):%Y%m%dT%H%M%SZ}"
-    aside = path.with_name(f"{path.stem}.{stamp}{path.suffix}")
-    number = 1
-    while aside.exists() or aside.with_name(aside.name + ".gz").exists():
-        number += 1
-        aside = path.with_name(f"{path.stem}.{stamp}-{number}{path.suffix}")
+    before = [_number(one, path) for one in put_aside_files(path) if one.name.startswith(f"{path.stem}.{stamp}")]
+    number = f"-{max(before) + 1}" if before else ""
+    aside = path.with_name(f"{path.stem}.{stamp}{number}{path.suffix}")
     path.rename(aside)
     if policy.compress:
         aside = _compressed(aside)
@@ -83,23 +82,25 @@ def put_aside(path: Path, policy: LogPolicy, now_s: float | None = None) -> Path
 
 def put_aside_files(path: Path) -> list[Path]:
     """What was put aside of `path` so far, the oldest first."""
-    start = f"{path.stem}."
-    found = []
-    for entry in path.parent.iterdir():
-        for end in (path.suffix, f"{path.suffix}.gz"):
-            stamp = entry.name[len(start) : len(entry.name) - len(end)]
-            if entry.name == f"{start}{stamp}{end}" and _STAMP.fullmatch(stamp):
-                moment, _, number = stamp.partition("-")
-                found.append((moment, int(number or 1), entry))
-                break
-    return [entry for _, _, entry in sorted(found)]
+    named = re.compile(rf"{re.escape(path.stem)}\.{_STAMP}{re.escape(path.suffix)}(\.gz)?")
+    found = [entry for entry in path.parent.iterdir() if named.fullmatch(entry.name)]
+    return sorted(found, key=lambda one: (one.name[: len(path.stem) + 17], _number(one, path)))
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove a half-compressed file that a killed run left behind; the whole one stands beside it."""
-    for entry in path.parent.glob(f".{path.stem}.*.gz.tmp"):
-        with contextlib.suppress(OSError):
-            entry.unlink()
+    """Remove what a run left that was killed while it compressed: a half of the one, or the other that is done."""
+    with contextlib.suppress(OSError):
+        for half in path.parent.glob(f".{glob.escape(path.stem)}.*.gz.tmp"):
+            half.unlink()
+        for done in put_aside_files(path):
+            if done.suffix != ".gz" and done.with_name(done.name + ".gz").exists():
+                done.unlink()
+
+
+def _number(aside: Path, path: Path) -> int:
+    """Of those of one second: 1, 2, ..."""
+    found = re.match(r"-(\d+)", aside.name[len(path.stem) + 17 :])
+    return int(found[1]) if found else 1
 
 
 def _compressed(path: Path) -> Path:

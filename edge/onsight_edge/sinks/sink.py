@@ -93,6 +93,7 @@ class RunInfo:
         run: an id that no other run has; ids of events begin with it.
         tell: hands a notice to everybody; any thread may call it.
         sinks: how all sinks of the run stand; any thread may call it.
+        model_now: the name of the model that answers now, where that can change.
     """
 
     source: str
@@ -105,6 +106,12 @@ class RunInfo:
     run: str = field(default_factory=new_run_id)
     tell: Callable[[Notice], None] = field(default=_unheard)
     sinks: Callable[[], tuple[SinkSummary, ...]] = field(default=_none)
+    model_now: Callable[[], str] | None = None
+
+    @property
+    def current_model(self) -> str:
+        """The name of the model that answers now; any thread may ask."""
+        return self.model if self.model_now is None else self.model_now()
 
 
 class Sink(Protocol):

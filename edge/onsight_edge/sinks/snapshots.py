@@ -152,7 +152,7 @@ class SnapshotsSink:
             "why": self._why(result),
             "decision": None if result.decision is None else result.decision.label,
             "frame": result.frame.index,
-            "model": self._info.model,
+            "model": self._info.current_model,
             "run": self._info.run,
         }
         self._index.write(json_line(line))
