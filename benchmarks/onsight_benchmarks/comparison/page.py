@@ -17,14 +17,14 @@ from onsight_benchmarks.comparison.comparison import Beside, Comparison, compare
 from onsight_benchmarks.comparison.page_bars import ages, energies, stage_bars
 from onsight_benchmarks.comparison.page_head import head
 from onsight_benchmarks.comparison.page_method import method
-from onsight_benchmarks.comparison.ratios import SMALLEST_UNPAIRED, times
+from onsight_benchmarks.comparison.ratios import times
 from onsight_benchmarks.comparison.subjects import Entry
 from onsight_benchmarks.comparison.wording import scenario_words, span_words
 from onsight_benchmarks.html_page import fill_page, require_jinja
 from onsight_benchmarks.provenance import now_utc, provenance
 from onsight_benchmarks.record import Record
 from onsight_benchmarks.stats import LEVEL
-from onsight_benchmarks.verdict import LEAST_ROUNDS, SMALLEST
+from onsight_benchmarks.verdict import LEAST_ROUNDS, SMALLEST, SMALLEST_APART
 from onsight_edge.metrics import wilson
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -47,7 +47,7 @@ def render(comparison: Comparison) -> str:
         _TEMPLATE,
         {"ms": ms, "times": times, "scenario": scenario_words, "breaks": _breaks},
         made={"onsight": provenance(), "at": now_utc(), "level": LEVEL, "seed": comparison.seed},
-        rule={"rounds": LEAST_ROUNDS, "paired": SMALLEST, "unpaired": SMALLEST_UNPAIRED},
+        rule={"rounds": LEAST_ROUNDS, "paired": SMALLEST, "apart": SMALLEST_APART},
         several=several,
         head=head(comparison),
         entries=comparison.entries,

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from onsight_benchmarks.comparison.charts.figure import ms
 from onsight_benchmarks.comparison.comparison import Comparison
-from onsight_benchmarks.comparison.ratios import SMALLEST_UNPAIRED, Relative, time_ratio, times
+from onsight_benchmarks.comparison.ratios import Relative, time_ratio, times
 from onsight_benchmarks.comparison.subjects import Subject
 from onsight_benchmarks.comparison.wording import span_words
+
+_UNSURE = 0.1  # without an interval, a smaller difference makes no headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _of_several(comparison: Comparison) -> Head:
     fast, slow = timed[0], timed[-1]
     relative = time_ratio(fast, slow, comparison.seed)
     assert relative is not None  # both have a p50 above 0
-    told_apart = relative.ratio < 1 - SMALLEST_UNPAIRED if relative.answer is None else relative.answer == "faster"
+    told_apart = relative.ratio < 1 - _UNSURE if relative.answer is None else relative.answer == "faster"
     if not told_apart:
         figure = "No difference"
         words = f"{fast.name} takes {relative} of the time of {slow.name}: nothing that this could show."

@@ -3,8 +3,8 @@
 Measurements of one record took turns, round by round: their ratio is the median of the rounds' ratios
 (`stats.paired_ratio`), and what disturbed the machine meanwhile hit both. Measurements of different records did not:
 their ratio is that of the two figures, and its interval comes from resampling either side by itself. Such an interval
-says how well each session knows its own figure. It knows nothing of what changed from one session to the other, so
-that a verdict on it asks for a larger difference.
+says how well each session knows its own figure, and nothing of what changed from one session to the other. So whether
+one is faster is decided there by the rounds' fastest calls (`verdict.verdict_apart`), and only where the medians agree.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.comparison.subjects import Subject
-from onsight_benchmarks.stats import LEVEL, Ratio, block_length, narrowness, paired_ratio
-from onsight_benchmarks.verdict import SMALLEST, Answer, judge
+from onsight_benchmarks.stats import LEVEL, block_length, narrowness, paired_ratio
+from onsight_benchmarks.verdict import Answer, judge, verdict_apart
 
 Way = Literal["paired", "unpaired", "figures"]
 """Round by round, from two sessions, or of two figures alone where the values behind them were not kept."""
 Floats = NDArray[np.float64]
 
-# Of 273 pairs of sessions of the same thing on a busy machine, minutes apart, medians were up to 6 % apart; asking for
-# 1 % called 12 of them different, 3 % none
-SMALLEST_UNPAIRED = 0.05
 _RESAMPLES = 2000
 _MOST_BLOCKS = 400  # of more, neighbours are put together
 _MOST_DRAWN = 2e7  # values, all resamples together
@@ -46,7 +43,7 @@ class Relative:
         ratio: it.
         low, high: its interval (`stats.LEVEL`); None where the records keep no values.
         way: how it came about.
-        answer: of times: `faster`, `slower` or `no difference` (`onsight_benchmarks.verdict`); None without interval.
+        answer: of medians: `faster`, `slower` or `no difference` (`onsight_benchmarks.verdict`); None without interval.
     """
 
     ratio: float
@@ -106,7 +103,7 @@ def headline_ratio(of: Subject, to: Subject, seed: int = 0) -> Relative | None:
     def percentile(values: Floats, axis: int) -> Floats:
         return np.asarray(np.percentile(values, percent, axis=axis, method="higher"), np.float64)
 
-    return _judged(_interval(ours.value / theirs.value, pair, percentile, seed), pair)
+    return _interval(ours.value / theirs.value, pair, percentile, seed)
 
 
 def _ratio_of_medians(of: Subject, stage: str, to: Subject, other: str, seed: int) -> Relative | None:
@@ -121,7 +118,10 @@ def _ratio_of_medians(of: Subject, stage: str, to: Subject, other: str, seed: in
     if pair.together:
         found = paired_ratio(above, below, seed)
         return Relative(found.median, found.low, found.high, "paired", judge(found).answer)
-    return _judged(_interval(ratio, pair.of_blocks(np.median), np.median, seed), pair)
+    between = _interval(ratio, pair.of_blocks(np.median), np.median, seed)
+    fastest = verdict_apart(pair.sides[0].min(axis=1), pair.sides[1].min(axis=1), seed).answer
+    agreed = (fastest == "faster" and ratio < 1) or (fastest == "slower" and ratio > 1)
+    return replace(between, answer=fastest if agreed else "no difference")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,12 +155,6 @@ def _interval(ratio: float, pair: _Pair, statistic: Statistic, seed: int) -> Rel
     low, high = min(float(low), ratio), max(float(high), ratio)
     way: Way = "paired" if pair.together else "unpaired"
     return Relative(ratio, ratio * (low / ratio) ** wider, ratio * (high / ratio) ** wider, way)
-
-
-def _judged(found: Relative, pair: _Pair) -> Relative:
-    assert found.low is not None and found.high is not None
-    ratio = Ratio(found.ratio, found.low, found.high, min(len(side) for side in pair.sides))
-    return replace(found, answer=judge(ratio, SMALLEST if pair.together else SMALLEST_UNPAIRED).answer)
 
 
 def _resampled(blocks: Floats, statistic: Statistic, seed: int) -> Floats:
