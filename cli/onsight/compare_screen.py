@@ -79,7 +79,7 @@ def _times(comparison: Comparison) -> Table:
             _name(subject, comparison),
             *(["-", "-"] if whole is None else [_ms(whole.p50), _ms(whole.p99)]),
             "1" if beside is None else _ratio(relative),
-            _answer(relative),
+            "dry run" if subject.entry.dry_run else _answer(relative),
             f"{fps:,.0f}" if fps >= 100 else f"{fps:.3g}",
             "1" if throughput is None and beside is None else _bare(throughput),
         )

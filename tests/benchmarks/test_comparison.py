@@ -345,6 +345,8 @@ def test_dry_runs_and_invalid_records_are_named(tmp_path: Path) -> None:
     assert any("A (r0) is not valid: the machine was busy" in one for one in found.cautions)
     text = unescape(render(found))
     assert "no GPU's figures" in text and "dry run" in text
+    assert found.beside[0].time is not None and found.beside[0].time.answer is None
+    assert found.entries[1].device == "AMD EPYC (dry run, no GPU)"
     assert "× as fast" not in text  # a rehearsal makes no headline
     document = comparison_json(found)
     assert [one["dry_run"] for one in document["records"]] == [False, True]

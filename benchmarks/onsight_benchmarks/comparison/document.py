@@ -74,6 +74,8 @@ def _subject(subject: Subject, relative: Beside | None) -> dict[str, Any]:
             "dataset": known.dataset,
         },
         "mj_per_picture": None if one.energy is None else one.energy.mj_per_picture,
+        "dry_run": subject.entry.dry_run,
+        "agreement": None if one.agreement is None else asdict(one.agreement),
         "valid": one.valid,
         "relative": None if relative is None else _beside(relative),
     }

@@ -64,6 +64,7 @@ def render(comparison: Comparison) -> str:
         energies=energies(comparison),
         scenarios=[s for s in comparison.subjects if s.measured.scenario is not None],
         headlines={one.of.name: one.headline for one in comparison.beside if one.headline is not None},
+        agreements=[s for s in comparison.subjects if s.measured.agreement is not None],
         sustained=[s for s in comparison.subjects if s.measured.sustained is not None],
         starts=[s for s in comparison.subjects if s.measured.init_ms is not None or s.measured.rss_mib is not None],
         alike=_alike(comparison.alike),

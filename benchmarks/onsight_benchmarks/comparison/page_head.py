@@ -80,8 +80,13 @@ def _of_several(comparison: Comparison) -> Head:
     timed = sorted((b for b in comparison.best if b.one_frame and b.p50_ms and not b.entry.dry_run), key=_p50)
     tiles = tuple(_tile(one) for one in comparison.best)
     if len(timed) < 2:
-        words = "No two of them time single frames that compare."
-        return Head(title, f"{len(comparison.entries)} records", words, _caution(comparison), tiles)
+        figure, words = f"{len(comparison.entries)} records", "No two of them time single frames that compare."
+        if any(entry.dry_run for entry in comparison.entries):
+            figure, words = (
+                "A dry run",
+                "A GPU's measurement was rehearsed on a processor: nothing to compare with yet.",
+            )
+        return Head(title, figure, words, _caution(comparison), tiles)
     fast, slow = timed[0], timed[-1]
     relative = time_ratio(fast, slow, comparison.seed)
     assert relative is not None  # both have a p50 above 0
@@ -107,8 +112,7 @@ def _surely(relative: Relative) -> str:
 
 def _tile(best: Subject) -> Tile:
     figure = f"{_fps(best.fps)} /s" if best.p50_ms is None else f"{ms(best.p50_ms)} ms"
-    state = "DRY RUN, no GPU: " if best.entry.dry_run else ""
-    return Tile(figure, f"{state}{best.entry.letter}, {best.entry.device}: {best.label}")
+    return Tile(figure, f"{best.entry.letter}, {best.entry.device}: {best.label}")
 
 
 def _caution(comparison: Comparison) -> str:

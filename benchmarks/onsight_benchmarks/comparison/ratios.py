@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.comparison.subjects import Subject
 from onsight_benchmarks.stats import LEVEL, block_length, narrowness, paired_ratio
-from onsight_benchmarks.verdict import Answer, judge, verdict_apart
+from onsight_benchmarks.verdict import LEAST_ROUNDS, Answer, judge, verdict_apart
 
 Way = Literal["paired", "unpaired", "figures"]
 """Round by round, from two sessions, or of two figures alone where the values behind them were not kept."""
@@ -43,7 +43,8 @@ class Relative:
         ratio: it.
         low, high: its interval (`stats.LEVEL`); None where the records keep no values.
         way: how it came about.
-        answer: of medians: `faster`, `slower` or `no difference` (`onsight_benchmarks.verdict`); None without interval.
+        answer: of medians: `faster`, `slower` or `no difference` (`onsight_benchmarks.verdict`); None without interval,
+            on fewer than 10 rounds, and where one is a dry run.
     """
 
     ratio: float
@@ -115,9 +116,12 @@ def _ratio_of_medians(of: Subject, stage: str, to: Subject, other: str, seed: in
     if pair is None:
         return Relative(ratio, None, None, "figures")
     above, below = (np.median(side, axis=1) for side in pair.sides)
+    enough = min(len(above), len(below)) >= LEAST_ROUNDS and not (of.entry.dry_run or to.entry.dry_run)
     if pair.together:
         found = paired_ratio(above, below, seed)
-        return Relative(found.median, found.low, found.high, "paired", judge(found).answer)
+        return Relative(found.median, found.low, found.high, "paired", judge(found).answer if enough else None)
+    if not enough:
+        return _interval(ratio, pair.of_blocks(np.median), np.median, seed)
     between = _interval(ratio, pair.of_blocks(np.median), np.median, seed)
     fastest = verdict_apart(pair.sides[0].min(axis=1), pair.sides[1].min(axis=1), seed).answer
     agreed = (fastest == "faster" and ratio < 1) or (fastest == "slower" and ratio > 1)

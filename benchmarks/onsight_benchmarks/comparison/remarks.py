@@ -27,21 +27,22 @@ def remarks_on(entries: Sequence[Entry]) -> list[str]:
     found = []
     pictures = {entry.record.method.picture.sha256 for entry in entries}
     sizes = {entry.record.method.picture.size_wh for entry in entries}
-    if len(sizes) > 1:
+    late = [entry.letter for entry in entries if not begins_with_frame(entry)]
+    network_alone = 0 < len(late) < len(entries)
+    if len(sizes) > 1 and not network_alone:
         told = ", ".join(f"{e.letter} {'x'.join(map(str, e.record.method.picture.size_wh))}" for e in entries)
         found.append(f"frames of different sizes were measured ({told}): preprocessing takes as long as they are large")
-    elif len(pictures) > 1:
+    elif len(pictures) > 1 and not network_alone:
         found.append("different pictures were measured, which networks do not mind and caches hardly")
     if len(entries) > 1:
         found.append(
             "ratios between records are between sessions: their intervals say how well each session knows its own "
             "figure, not what changed from one to the other"
         )
-        if len({begins_with_frame(entry) for entry in entries}) > 1:
-            late = " and ".join(entry.letter for entry in entries if not begins_with_frame(entry))
+        if network_alone:
             found.append(
-                f"{late}'s calls begin with the network's input on the host, not with a camera's frame: all times and "
-                "pictures a second are of the network alone, without pre- and postprocessing"
+                f"{' and '.join(late)}'s calls begin with the network's input on the host, not with a camera's frame: "
+                "all times and pictures a second are of the network alone, without pre- and postprocessing"
             )
         commits = {(e.record.onsight.version, e.record.onsight.commit) for e in entries}
         if len(commits) > 1:

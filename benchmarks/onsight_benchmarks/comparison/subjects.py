@@ -37,7 +37,7 @@ class Entry:
         if self.record.gpu is not None:
             return self.record.gpu.name
         device = self.record.device
-        return device.model or device.cpu or device.machine
+        return (device.model or device.cpu or device.machine) + (" (dry run, no GPU)" if self.dry_run else "")
 
     @property
     def dry_run(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from onsight_benchmarks.measurement import Measurement
 from onsight_benchmarks.record import Record
 from onsight_benchmarks.stats import Summary
-from onsight_benchmarks.tables.table import Loaded, Table, footer, header, row
+from onsight_benchmarks.tables.table import Loaded, Table, footer, header, percent, row
 from onsight_benchmarks.verdict import judge
 
 Column = Callable[[Measurement], str]
@@ -108,6 +108,7 @@ def _gpu_columns() -> dict[str, Column]:
         ">device p50": _figure(_stage("device"), "p50"),
         **{f">{stage}": _figure(_stage(stage), "p50") for stage in ("h2d", "compute", "d2h")},
         ">pictures/s": lambda one: f"{one.throughput_fps:,.0f}",
+        ">the CPU's class": _agreement,
     }
 
 
@@ -133,6 +134,11 @@ def _scenario(one: Measurement) -> str:
 def _accuracy(one: Measurement) -> str:
     known = one.accuracy
     return "-" if known is None or not known.pictures else f"{100 * known.correct / known.pictures:.2f}"
+
+
+def _agreement(one: Measurement) -> str:
+    found = one.agreement
+    return "-" if found is None or not found.pictures else percent(found.same / found.pictures)
 
 
 def _bare(value: float | None) -> str:

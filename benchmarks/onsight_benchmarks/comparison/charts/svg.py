@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDE, HIGH = 460, 330
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 74, 14, 12, 44
 _STEPS = (1.0, 2.0, 5.0)
 
 
