@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 
 from onsight.tune_screen import lines
+from onsight_benchmarks import tune_check
 from onsight_benchmarks.picture import make_frame
 from onsight_benchmarks.plan import open_all
+from onsight_benchmarks.record_file import save_json
 from onsight_benchmarks.rounds import BLOCK, measure_rounds
+from onsight_benchmarks.tables.page import markdown
 from onsight_benchmarks.tuning.accuracy import Accuracy, Floor, Labelled, measure_accuracies, read_report
 from onsight_benchmarks.tuning.arms import Arm, block_calls, prepare
 from onsight_benchmarks.tuning.outcome import choose
 from onsight_benchmarks.tuning.race import Race
 from onsight_benchmarks.tuning.tune import Tuned, tune
-from onsight_edge.bundle import Bundle, write_manifest
+from onsight_edge.bundle import DEFAULT_MODEL, Bundle, write_manifest
 from onsight_edge.classifier import Classifier
 from onsight_edge.errors import BackendError, BenchmarkError, UsageError
 from onsight_edge.golden import FILE, Golden, golden_bytes
@@ -119,6 +122,25 @@ def test_the_record_is_json(tuned: Tuned) -> None:
     assert (record["kind"], record["results"]["choice"]) == ("tune", tuned.tried[0].label)
     assert len(record["results"]["tried"]) == 3
     assert record["method"]["budget_s"] == 2 and record["method"]["max_drop_points"] is None
+
+
+def test_records_become_tables(tuned: Tuned, tmp_path: Path) -> None:
+    save_json(tmp_path / "tune.json", tuned.report.to_json())
+    table = markdown(tmp_path / "tune.json")
+    assert "| onnx-float32 | onnxruntime | 1 |" in table and "| chosen |" in table and "measured in full" in table
+
+
+def test_the_choice_is_checked_several_times(tmp_path: Path) -> None:
+    report = tune_check.measure(["default"], times=2, budget_s=1, threads=(1,))
+    assert [one.ratio.median for one in report.results["tunings"]] == [1.0, 1.0]  # there is nothing to choose from
+    (target,) = report.targets
+    assert target.met and "the worst of 2 tunings" in target.what
+    save_json(tmp_path / "check.json", report.to_json())
+    assert "| tflite-int8/litert/1 | tflite-int8/litert/1 | 1.00x (1.00-1.00) |" in markdown(tmp_path / "check.json")
+    with pytest.raises(UsageError, match="--times"):
+        tune_check.measure(times=0)
+    with pytest.raises(BenchmarkError, match="different names"):
+        tune_check.measure(["default", DEFAULT_MODEL])
 
 
 def test_int8_is_compared_with_float32_in_the_same_runtime(tuned: Tuned) -> None:
@@ -254,6 +276,30 @@ def test_with_data_the_report_is_not_asked(bundle: Path, tmp_path: Path) -> None
     found = tune(pets, budget_s=1, data=Labelled("noise", "", images, labels))
     assert found.profile is not None and found.profile.accuracy == 1.0
     assert found.tried[0].accuracy == Accuracy(1.0, 0.0, 20, "noise")
+
+
+def test_a_slow_variant_is_asked_where_the_fast_one_is_wrong(heavier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Bundle.open(heavier).spec
+    files = {"onnx-int8": "onnx-float32.onnx", "onnx-float16": "onnx-int8.onnx"}  # now int8 is the light one
+    report = {
+        "pictures": 60,
+        "dataset": {"sha256": "d" * 64, "test_pictures": 60, "name": "colours"},
+        "keras": {"accuracy": 1.0},
+        "max_drop_points": 1.0,
+        "variants": [],
+    }
+    (heavier / "report.json").write_text(json.dumps(report))
+    write_manifest(heavier, name="swapped", spec=spec, variants=files, extra=["report.json"])
+    colours = np.random.default_rng(2).integers(0, 256, (60, 1, 1, 3), np.uint8)
+    images = np.repeat(np.repeat(colours, 32, axis=1), 32, axis=2)
+    with Classifier.open(heavier, variant="onnx-float16") as one:
+        labels = one.scores(images).argmax(axis=1)
+    with Classifier.open(heavier, variant="onnx-int8") as one:
+        assert np.mean(one.scores(images).argmax(axis=1) == labels) < 0.9
+    monkeypatch.setattr("onsight_benchmarks.tuning.accuracy.TOO_SLOW", 1.01)
+    found = tune(heavier, budget_s=1, data=Labelled("colours", "d" * 64, images, labels))
+    assert found.profile is not None and found.profile.variant == "onnx-float16"
+    assert {one.model.variant: one.fate for one in found.tried} == {"onnx-float16": "chosen", "onnx-int8": "accuracy"}
 
 
 def test_equally_fast_means_fewer_threads_then_the_more_accurate(bundle: Path) -> None:

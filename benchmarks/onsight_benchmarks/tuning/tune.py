@@ -164,16 +164,14 @@ def _accuracies(
     arms: Sequence[Arm], data: Labelled | None, asked: Floor, reported: Reported, tell: Progress
 ) -> tuple[Floor, dict[str, Accuracy]]:
     """The floor that holds, and what is known of each variant."""
-    sound = sorted((arm for arm in arms if arm.objection is None), key=lambda arm: arm.seconds)
-    if data is None:
-        known = {arm.variant: reported.variants[arm.variant] for arm in arms if arm.variant in reported.variants}
-        check_floor(asked, list(dict.fromkeys(arm.variant for arm in arms)), known)
-    else:
+    usual = replace(asked, max_drop_points=reported.max_drop_points) if asked.max_drop_points is None else asked
+    if data is not None:
+        sound = sorted((arm for arm in arms if arm.objection is None), key=lambda arm: arm.seconds)
         fastest = {arm.variant: (arm.classifier, arm.seconds) for arm in reversed(sound)}
-        known = measure_accuracies(fastest, data, asked, reported, tell)
-    if asked.max_drop_points is None and known:
-        asked = replace(asked, max_drop_points=reported.max_drop_points)
-    return asked, known
+        return usual, measure_accuracies(fastest, data, usual, reported, tell)
+    known = {arm.variant: reported.variants[arm.variant] for arm in arms if arm.variant in reported.variants}
+    check_floor(asked, list(dict.fromkeys(arm.variant for arm in arms)), known)
+    return (usual if known else asked), known
 
 
 def _refused(
