@@ -32,6 +32,8 @@ from onsight_benchmarks.picture import Picture
 from onsight_benchmarks.provenance import Provenance
 from onsight_benchmarks.record import Gpu, Method, Record, Skipped
 from onsight_benchmarks.stats import summarise
+from onsight_benchmarks.tables.gpu import gpu_section
+from onsight_benchmarks.tables.table import Loaded
 from onsight_edge.device import DeviceInfo
 from onsight_edge.errors import BenchmarkError, UsageError
 
@@ -350,6 +352,17 @@ def test_dry_runs_and_invalid_records_are_named(tmp_path: Path) -> None:
     assert "× as fast" not in text  # a rehearsal makes no headline
     document = comparison_json(found)
     assert [one["dry_run"] for one in document["records"]] == [False, True]
+
+
+def test_the_benchmarks_readme_sets_the_edge_beside_a_gpu(tmp_path: Path) -> None:
+    edge, gpu = everything()
+    edge.save(tmp_path / "pi.json")
+    gpu.save(tmp_path / "gpu.json")
+    record(measurement(source="6" * 64, sha256="9" * 64)).save(tmp_path / "stranger.json")
+    text = gpu_section([Loaded.load(path) for path in sorted(tmp_path.glob("*.json"))])
+    rows = [line for line in text.splitlines() if line.startswith(("| gpu |", "| pi |", "| stranger |"))]
+    assert len(rows) == 2 and "| NVIDIA H200 | keras/torch/1 |" in rows[0] and "4.4" in rows[1]
+    assert "**gpu**" in text and "| keras | torch | 32 |" in text
 
 
 # the document and the page

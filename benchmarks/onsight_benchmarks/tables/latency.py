@@ -33,15 +33,11 @@ def latency_markdown(record: Record) -> str:
 
 def latency_section(records: Sequence[Loaded]) -> str:
     """Of each latency record that no GPU took part in: the ratios, then what was measured."""
-    return _section([one for one in records if one.kind == "latency" and one.value.get("gpu") is None])
+    return written([one for one in records if one.kind == "latency" and one.value.get("gpu") is None])
 
 
-def gpu_section(records: Sequence[Loaded]) -> str:
-    """The same of records that a GPU took part in."""
-    return _section([one for one in records if one.kind == "latency" and one.value.get("gpu") is not None])
-
-
-def _section(records: Sequence[Loaded]) -> str:
+def written(records: Sequence[Loaded]) -> str:
+    """Records one below the other: the ratios, then what was measured."""
     parts = []
     for one in records:
         record = Record.from_json(one.value, str(one.path))
@@ -146,4 +142,4 @@ def _bare(value: float | None) -> str:
 
 
 TABLES = {"latency": Table(whole=latency)}
-SECTIONS = {"latency": latency_section, "gpu": gpu_section}
+SECTIONS = {"latency": latency_section}
