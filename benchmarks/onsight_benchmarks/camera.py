@@ -50,7 +50,7 @@ class Camera:
         self.arrived_ns: dict[int, int] = {}
         self.asked_ns: dict[int, int] = {}
         self.frames = frames
-        self._source = source
+        self._source, self._closed, self._ran_dry = source, Event(), False
         self._period_ns = round(1e9 / fps)
 
     @property
@@ -64,7 +64,22 @@ class Camera:
 
     def close(self) -> None:
         """See `Source.close`."""
+        self._closed.set()
         self._source.close()
+
+    def end(self, end_ns: int) -> None:
+        """The run is over: what fell due after the last frame is missing, unless the source had ended by itself."""
+        while self.due_ns and not self._ran_dry and len(self.due_ns) < self.frames:
+            due = self.due_ns[-1] + self._period_ns
+            if due > end_ns:
+                break
+            self.due_ns.append(due)
+
+    def _next(self) -> Frame | None:
+        """The source's next frame; notes whether the source has ended, other than by being closed."""
+        frame = None if self._closed.is_set() else self._source.read()
+        self._ran_dry = frame is None and not self._closed.is_set()
+        return frame
 
     def _arrive(self, frame: Frame, due_ns: int, asked_ns: int, arrived_ns: int) -> Frame:
         number = len(self.due_ns)
@@ -93,7 +108,6 @@ class PacedCamera(Camera):
         """See Camera; tests bring a clock, and a `sleep` that is true once closed."""
         super().__init__(source, fps, frames)
         self.decodes = decodes
-        self._closed = Event()
         self._clock_ns, self._sleep = clock_ns, sleep or self._closed.wait
         self._first_ns: int | None = None
 
@@ -112,13 +126,8 @@ class PacedCamera(Camera):
             if self._sleep(left / 1e9):
                 return None
         asked = self._clock_ns()
-        frame = None if self._closed.is_set() else self._source.read()
+        frame = self._next()
         return None if frame is None else self._arrive(frame, due, asked, self._clock_ns())
-
-    def close(self) -> None:
-        """See `Source.close`."""
-        self._closed.set()
-        super().close()
 
     def _due(self) -> int:
         assert self._first_ns is not None  # set by the first read
@@ -136,7 +145,7 @@ class StampedCamera(Camera):
         """See `Camera.read`."""
         if len(self.due_ns) >= self.frames:
             return None
-        frame = self._source.read()
+        frame = self._next()
         if frame is None:
             return None
         arrived = time.monotonic_ns()

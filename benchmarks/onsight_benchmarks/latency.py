@@ -11,11 +11,12 @@ from statistics import median
 
 import numpy as np
 
-from onsight_benchmarks.camera import shown
+from onsight_benchmarks.camera import open_camera, shown
 from onsight_benchmarks.comparisons import compare_all
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.energy import IDLE_S, SECONDS, measure_energy, used_alone
 from onsight_benchmarks.fresh import FreshStart, fresh_starts, typical_warm_up
+from onsight_benchmarks.loadgen import import_loadgen
 from onsight_benchmarks.measurement import Energy, MeasuredBackend, Measurement
 from onsight_benchmarks.model_facts import describe_model, known_accuracy
 from onsight_benchmarks.picture import make_frame
@@ -99,8 +100,12 @@ def bench(
     """
     if scenario not in SCENARIOS:
         raise UsageError(f"the scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
-    if loadgen and scenario not in WITH_LOADGEN:
-        raise UsageError(f"LoadGen has no scenario {scenario!r}: --loadgen goes with {', '.join(WITH_LOADGEN)}")
+    if loadgen:
+        if scenario not in WITH_LOADGEN:
+            raise UsageError(f"LoadGen has no scenario {scenario!r}: --loadgen goes with {', '.join(WITH_LOADGEN)}")
+        if scenario == "offline" and seconds is not None:
+            raise UsageError("LoadGen's offline scenario is one query: say how large with --iterations, not --seconds")
+        import_loadgen()
     if (iterations is not None and iterations < 1) or (seconds is not None and seconds <= 0):
         raise UsageError("--iterations must be at least 1 and --seconds above 0")
     if warmup < 0 or fresh < 0 or energy_s < 0:
@@ -118,6 +123,8 @@ def bench(
     check_fps(fps)
     if iterations is None and seconds is None:
         iterations = default_queries(scenario)
+    if scenario == "live":
+        open_camera(source, fps, 1).close()  # says what is wrong with it before anything is measured
     tell: Progress = progress or (lambda what, share: None)
     frame, picture = make_frame(image, seed)
     combinations, skipped = open_all(model, variants=variants, backends=backends, threads=threads, spec=spec)
@@ -128,7 +135,9 @@ def bench(
         starts = fresh_starts(combinations, frame, fresh, rng, tell)
 
         def leave_out(one: Combination, why: str) -> None:
-            skipped.append(Skipped(one.variant or "", one.backend, why))
+            file = one.classifier.model
+            assert file is not None  # Classifier.open gave it
+            skipped.append(Skipped(file.variant, one.backend, why))
 
         measure = preparation(scenario, sustained=minutes is not None)(
             combinations,

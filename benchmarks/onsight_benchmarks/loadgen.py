@@ -55,20 +55,14 @@ def issue_queries(
         scenario: `single-stream`, `multi-stream` or `offline`.
         answer: answers `pictures` pictures, a query of the first two, or a batch of the last.
         pictures: see there.
-        queries: how many; None for no least. For `offline`: batches, all of them in LoadGen's one query.
+        queries: how many; None for no least. `offline` needs it: batches, all of them in LoadGen's one query.
         seconds: LoadGen's least duration; None for none. Not for `offline`, whose only query is of a fixed size.
 
     Raises:
         MissingExtraError: LoadGen is not installed.
         BenchmarkError: it failed or left no figures.
     """
-    try:
-        import mlperf_loadgen as loadgen
-    except ImportError as error:
-        raise MissingExtraError("mlcommons-loadgen", "loadgen", "--loadgen") from error
-    offline = scenario == "offline"
-    if offline and queries is None:
-        raise BenchmarkError("LoadGen's offline scenario is one query: say how large with --iterations, not --seconds")
+    loadgen = import_loadgen()
     server = _Server(answer, pictures, loadgen)
     settings = _settings(loadgen, scenario, pictures, queries, seconds, _fastest_ns(answer))
     with tempfile.TemporaryDirectory(prefix="onsight-") as folder:
@@ -91,6 +85,19 @@ def issue_queries(
         found = read_detail(Path(folder) / _DETAIL)
     taken = np.asarray(server.taken, np.int64).reshape(-1, len(STAGES))
     return Issued(_described(scenario, found, pictures, len(taken)), taken)
+
+
+def import_loadgen() -> Any:
+    """LoadGen's Python binding.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import mlperf_loadgen
+    except ImportError as error:
+        raise MissingExtraError("mlcommons-loadgen", "loadgen", "--loadgen") from error
+    return mlperf_loadgen
 
 
 class _Server:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from onsight_benchmarks.measurement import Measurement
     from onsight_benchmarks.record import Record
+    from onsight_benchmarks.stats import Ratio
 
 
 class progress_bar:
@@ -70,15 +71,19 @@ def print_record(record: Record, out: Path | None, *, to_stderr: bool, table: bo
 
 
 def _ratios(record: Record) -> list[str]:
-    from onsight_benchmarks.verdict import judge
-
     whole = {(one.of, one.to): one.ratio for one in record.comparisons if one.stage == "end_to_end"}
     return [
-        f"{one.of} takes {one.ratio} of the inference time of {one.to} ({judge(one.ratio).answer}); "
+        f"{one.of} takes {one.ratio} of the inference time of {one.to} ({_answer(one.ratio)}); "
         f"with pre- and postprocessing {whole[one.of, one.to]}"
         for one in record.comparisons
         if one.stage == "inference"
     ]
+
+
+def _answer(ratio: Ratio) -> str:
+    from onsight_benchmarks.verdict import LEAST_ROUNDS, judge
+
+    return judge(ratio).answer if ratio.rounds >= LEAST_ROUNDS else "too few rounds to tell"
 
 
 def _over_minutes(record: Record) -> list[str]:
@@ -154,7 +159,7 @@ def latency_tables(record: Record) -> list[Table]:
     kinds = {one.scenario.name if one.scenario else "single-stream" for one in record.measurements}
     tables = [_table(record, *_TABLES[kind]) for kind in _TABLES if kind in kinds]
     if "live" in kinds:
-        tables.append(_table(record, "where the time went, p50 ms", _STAGES, _stages, ""))
+        tables.append(_table(record, "where the time went, p50 ms", tuple(_STAGES), _stages, _STAGES_SAID))
     if any(one.init_ms is not None for one in record.measurements):
         tables.append(_table(record, "in a fresh process", ("init ms", "first ms", "RSS MiB", "peak"), _start, ""))
     return tables
@@ -205,7 +210,7 @@ def _ages(one: Measurement) -> list[str]:
 
 
 def _stages(one: Measurement) -> list[str]:
-    found = [one.latency_ms.get(name) for name in _STAGES]
+    found = [one.latency_ms.get(name) for name in _STAGES.values()]
     return ["-" if stage is None else f"{stage.p50:.3f}" for stage in found]
 
 
@@ -218,7 +223,16 @@ def _start(one: Measurement) -> list[str]:
     return ["-" if value is None else f"{value:.{digits}f}" for value, digits in values]
 
 
-_STAGES = ("capture", "decode", "wait", "preprocess", "inference", "postprocess", "publish")
+_STAGES = {  # heading -> stage
+    "capture": "capture",
+    "decode": "decode",
+    "wait": "wait",
+    "pre": "preprocess",
+    "infer": "inference",
+    "post": "postprocess",
+    "publish": "publish",
+}
+_STAGES_SAID = "capture: due to delivered; wait: in the latest-frame slot; publish: result to sink"
 _TABLES = {
     "single-stream": (
         "single-stream, ms: one frame after the other; p90 counts",

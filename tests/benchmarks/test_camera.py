@@ -114,6 +114,28 @@ def test_a_camera_ends_after_its_frames_though_the_last_ones_are_missing() -> No
     assert len(camera.due_ns) == 5
 
 
+def test_silence_at_the_end_is_counted_unless_the_source_had_ended() -> None:
+    class Hangs(Stamped):
+        def read(self) -> Frame | None:
+            frame = super().read()
+            if frame is None:
+                camera.close()  # as the live loop does where its time is over
+            return frame
+
+    camera = StampedCamera(Hangs([0, 10, 20]), 100.0, 8)
+    while camera.read() is not None:
+        pass
+    camera.end(55 * MS)
+    assert [round(due / MS) for due in camera.due_ns] == [0, 10, 20, 30, 40, 50]
+    camera.end(10_000 * MS)
+    assert len(camera.due_ns) == 8
+    ended = StampedCamera(Stamped([0, 10, 20]), 100.0, 8)
+    while ended.read() is not None:
+        pass
+    ended.end(10_000 * MS)
+    assert len(ended.due_ns) == 3
+
+
 def test_every_due_frame_has_an_age() -> None:
     due = np.arange(6, dtype=np.int64) * 10
     # 0 and 1 answered, 2 overwritten by 3, 4 and 5 never

@@ -9,7 +9,7 @@ import pytest
 
 from onsight_benchmarks.latency import bench
 from onsight_benchmarks.loadgen import issue_queries, read_detail
-from onsight_edge.errors import BenchmarkError, MissingExtraError
+from onsight_edge.errors import BenchmarkError, MissingExtraError, UsageError
 from onsight_edge.frame import Timings
 
 
@@ -66,9 +66,8 @@ def test_an_error_within_a_query_comes_out_whole() -> None:
 
 
 def test_offline_needs_a_size() -> None:
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
-    with pytest.raises(BenchmarkError, match="say how large with --iterations"):
-        issue_queries("offline", lambda: Timings(1, 1, 1), pictures=1, queries=None, seconds=1.0)
+    with pytest.raises(UsageError, match="say how large with --iterations"):
+        bench(scenario="offline", seconds=1.0, loadgen=True)
 
 
 def test_without_loadgen_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,21 @@ def test_what_the_device_did_meanwhile_is_a_line(capsys: pytest.CaptureFixture[s
     assert "the device meanwhile: 48.7 to 55.2 °C, 2400 MHz, 4.12 W, ondemand" in said
 
 
+@pytest.mark.parametrize("scenario", ["single-stream", "multi-stream", "offline", "live"])
+def test_the_tables_of_every_scenario_fit_80_columns(scenario: str) -> None:
+    from rich.console import Console
+
+    from onsight.bench_screen import latency_tables
+    from onsight_benchmarks.latency import bench
+
+    record = bench(scenario=scenario, iterations=10, fresh=0, fps=100.0, pictures_per_query=2, batches=(1, 2))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(*latency_tables(record))
+    text = console.export_text()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    assert text.count("tflite-int8") >= len(record.measurements)
+
+
 def test_loadgens_figures_are_shown_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
     assert call("--loadgen", "--iterations", "64", "--fresh", "0") == 0

@@ -58,7 +58,6 @@ def prepare(combinations: Sequence[Combination], setup: Setup) -> Callable[[], l
     if each is None:
         assert setup.seconds is not None  # one of the two is always given
         each = max(1, round(setup.seconds * setup.fps / len(combinations)))
-    open_camera(setup.source, setup.fps, each).close()  # says what is wrong before anything is measured
     for one in combinations:
         for _ in range(setup.warmup):
             one.classifier.classify_timed(setup.frame)
@@ -90,6 +89,7 @@ def run_camera(combination: Combination, classifier: TimedClassifier, camera: Ca
     sink = _Arrivals(backlog=camera.frames)
     summary = run_live(camera, classifier, [sink], policy="latest", seconds=camera.seconds + _PATIENCE_S)
     end_ns = time.monotonic_ns()
+    camera.end(end_ns)
     if not sink.taken:
         raise BenchmarkError(f"{camera.uri}: not one frame was answered in {camera.seconds:.1f} s")
     results = [result for result, _ in sink.taken]

@@ -74,7 +74,10 @@ def prepare_subjects(
         for _ in range(setup.warmup):
             one.query()
     if setup.loadgen:
-        return lambda: [_under_loadgen(one, setup, scenario, at / len(subjects)) for at, one in enumerate(subjects)]
+        each = None if setup.seconds is None else setup.seconds / len(subjects)
+        return lambda: [
+            _under_loadgen(one, setup, scenario, each, at / len(subjects)) for at, one in enumerate(subjects)
+        ]
     return lambda: _take_turns(subjects, setup, describe)
 
 
@@ -105,9 +108,9 @@ def _take_turns(subjects: Sequence[Subject], setup: Setup, describe: Describe) -
     return found
 
 
-def _under_loadgen(one: Subject, setup: Setup, scenario: str, share: float) -> Outcome:
+def _under_loadgen(one: Subject, setup: Setup, scenario: str, seconds: float | None, share: float) -> Outcome:
     setup.tell("LoadGen", share)
-    issued = issue_queries(scenario, one.query, pictures=one.pictures, queries=setup.iterations, seconds=setup.seconds)
+    issued = issue_queries(scenario, one.query, pictures=one.pictures, queries=setup.iterations, seconds=seconds)
     taken = issued.taken
     return Outcome(
         combination=one.combination,
