@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -111,7 +110,11 @@ class NetworkOutputs:
 
     @property
     def _device(self) -> str:
-        return self.device_name or socket.gethostname()
+        if self.device_name:
+            return self.device_name
+        import socket
+
+        return socket.gethostname()
 
     @property
     def _most(self) -> int:
