@@ -36,6 +36,7 @@ class EventMaker:
         """Make ids that begin with `run`, see `new_run_id`."""
         self.run = run
         self._before: str | None = None
+        self._earlier: str | None = None
 
     def of_result(self, result: Result) -> dict[str, Any] | None:
         """`{"event": "cat", "before": "dog", "score": 0.93, "at": "2026-...Z", "frame": 1204, "id": ...}`.
@@ -55,8 +56,12 @@ class EventMaker:
         }
         if result.frame.name is not None:
             event["name"] = result.frame.name
-        self._before = result.label
+        self._earlier, self._before = self._before, result.label
         return event
+
+    def take_back(self) -> None:
+        """The last event of a result could not be written: the same result will make it again."""
+        self._before = self._earlier
 
     def of_notice(self, notice: Notice) -> dict[str, Any]:
         """`{"notice": "dark", "text": ..., "over": false, "at": "2026-...Z", "id": ...}`."""

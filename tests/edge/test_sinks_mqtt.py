@@ -172,6 +172,27 @@ def test_a_broker_that_is_stopped_and_killed_and_away_for_half_a_minute_costs_no
 
 
 @needs_mosquitto
+@pytest.mark.parametrize("qos", [0, 2])
+def test_other_qualities_of_service_outlive_a_broker_too(broker: Mosquitto, tmp_path: Path, qos: int) -> None:
+    listening = Subscriber(broker.port, "a/event")
+    sink = MqttSink(Broker("127.0.0.1", broker.port, "a", qos=qos), tmp_path / "outbox", machine="test")
+    sink.open(run_info())
+    for index in range(30):
+        sink.write(result(index, index % 2))
+    until(lambda: len(listening.got) == 30)
+    time.sleep(1.5)  # Mosquitto has saved the subscriber's session
+    broker.end(signal.SIGKILL)
+    until(lambda: sink.report().error is not None)
+    for index in range(30, 60):
+        sink.write(result(index, index % 2))
+    broker.start()
+    until(lambda: sink.report().counts["waiting"] == 0 and len(listening.got) >= 60)
+    sink.close()
+    assert {event["frame"] for event in listening.json_of("a/event")} == set(range(60))
+    listening.close()
+
+
+@needs_mosquitto
 def test_events_of_a_killed_run_are_sent_by_the_next_one(broker: Mosquitto, tmp_path: Path) -> None:
     broker.end()
     script = (

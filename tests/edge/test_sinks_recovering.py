@@ -16,8 +16,10 @@ from onsight_edge.errors import SinkError
 from onsight_edge.events import SINK_BACK, SINK_FAILED
 from onsight_edge.frame import Frame, Notice, Prediction, Result, Timings
 from onsight_edge.sinks import RunInfo, SinkWorker, worker
+from onsight_edge.sinks.events import EventsSink
 from onsight_edge.sinks.jsonl import JsonlSink
 from onsight_edge.sinks.sink import SinkReport
+from onsight_edge.sinks.webhook import Receiver, WebhookSink
 
 CLASSES = ("cat", "dog")
 LIVE = RunInfo("0", True, 20.0, (320, 240), "m", CLASSES)
@@ -156,10 +158,10 @@ def test_what_a_sink_says_of_its_connection_is_in_the_summary() -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB."""
+    """A file system of 2 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)], capture_output=True)
     if mounted.returncode:
         pytest.skip("cannot mount a small disk here: needs root")
     try:
@@ -190,6 +192,34 @@ def test_json_lines_go_on_when_a_full_disk_has_room_again(small_disk: Path, quic
     assert serving.join(20).dropped == 0
     frames = [line["frame"] for line in map(json.loads, log.read_text().splitlines()) if "frame" in line]
     assert frames == list(range(sent))
+
+
+def test_an_event_that_did_not_fit_on_the_disk_is_written_later(small_disk: Path, quick: None) -> None:
+    ballast, log = small_disk / "ballast", small_disk / "events.jsonl"
+    sinks: list[EventsSink | WebhookSink] = [
+        EventsSink(str(log)),
+        WebhookSink(Receiver("http://127.0.0.1:9/"), small_disk / "box"),
+    ]
+    for sink in sinks:
+        sink.open(LIVE)
+    with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    workers = [SinkWorker(sink, wait=False) for sink in sinks]
+    for index in range(60):  # an event each
+        for serving in workers:
+            serving.offer(result(index, index % 2))
+    for serving in workers:
+        until(lambda serving=serving: serving.state().error is not None)
+    ballast.unlink()
+    for serving in workers:
+        until(lambda serving=serving: serving.state().written == 60)
+        serving.close()
+    waiting = workers[1].sink.report().counts["waiting"]  # type: ignore[attr-defined]
+    assert workers[0].join(20).dropped == workers[1].join(20).dropped == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["frame"] for line in lines if "frame" in line] == list(range(60))
+    assert waiting == 60
 
 
 def test_notices_of_one_sink_reach_the_others_without_a_lock_between_them(quick: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onsight_edge.errors import SinkError
 from onsight_edge.events import EventMaker
 from onsight_edge.frame import Notice, Result
 from onsight_edge.sinks.lines import LineFile, json_line
@@ -43,8 +44,13 @@ class EventsSink:
             SinkError: the disk is full, or the reader of standard output has gone, which also ends the run.
         """
         event = self._events.of_result(result)
-        if event is not None:
+        if event is None:
+            return
+        try:
             self._append(json_line(event))
+        except SinkError:
+            self._events.take_back()
+            raise
 
     def notice(self, notice: Notice) -> None:
         """Append a line with the key `notice`.

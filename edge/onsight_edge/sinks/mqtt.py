@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onsight_edge.device import board_model, read_text
+from onsight_edge.errors import SinkError
 from onsight_edge.events import OUTBOX, EventMaker, trouble_of, wall_time
 from onsight_edge.files import canonical_json
 from onsight_edge.frame import SOURCE_LOST, Notice, Result
@@ -113,7 +114,11 @@ class MqttSink:
         assert self._link is not None  # open
         event = self._events.of_result(result)
         if event is not None:
-            self._put(event)
+            try:
+                self._put(event)
+            except SinkError:
+                self._events.take_back()
+                raise
         if result.prediction.classes is not self._classes:
             self._classes = result.prediction.classes
             self._tell_home_assistant()

@@ -68,7 +68,7 @@ class MqttLink:
         self._mail: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._on_way: dict[int, int] = {}  # message id -> place in the outbox
         self._sent = 0  # the last place that was handed to paho
-        self._ready = self._closing = False
+        self._ready = self._closing = self._told = False
         self._close_by = float("inf")
         protocol = paho.MQTTv5 if broker.version == "5" else paho.MQTTv311
         self._client: Client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
@@ -137,8 +137,11 @@ class MqttLink:
             try:
                 self._hear(word, value)
                 self._send()
+                self._told = False
             except SinkError as error:  # the outbox's disk
-                self._connection.say(OUTBOX, str(error))
+                if not self._told:
+                    self._told = True
+                    self._connection.say(OUTBOX, str(error))
                 time.sleep(_TICK_S)
                 self.wake()
 
@@ -154,6 +157,9 @@ class MqttLink:
             self._greet()
         elif word == "down":
             self._ready = False
+            if self.broker.qos == 0 and self._on_way:  # paho forgets what it had not sent
+                self._sent = min(self._on_way.values()) - 1
+                self._on_way.clear()
             if not self._closing:
                 self._connection.down(f"no connection to {self.broker.shown}: {value}")
         elif word == "taken":

@@ -138,6 +138,7 @@ class Outbox:
         try:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA wal_autocheckpoint=100")  # pages: a file beside it of 400 kB at most, not 4 MB
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
@@ -161,7 +162,5 @@ class Outbox:
 
     def _cannot(self, error: Exception) -> SinkError:
         if "locked" in str(error):
-            return SinkError(
-                f"cannot write {self.path}: another run sends there; end it, or give each another --outbox folder"
-            )
+            return SinkError(f"cannot write {self.path}: another run sends there: end it first, or send elsewhere")
         return SinkError(f"cannot write {self.path}: {error}")

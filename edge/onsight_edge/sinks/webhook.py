@@ -123,8 +123,13 @@ class WebhookSink:
             SinkError: the disk is full.
         """
         event = self._events.of_result(result)
-        if event is not None:
+        if event is None:
+            return
+        try:
             self._put(event)
+        except SinkError:
+            self._events.take_back()
+            raise
 
     def notice(self, notice: Notice) -> None:
         """Queue a notice, but none of this sink's own.
