@@ -71,12 +71,12 @@ def arms_of(seed: int) -> list[float]:
 
 def test_the_leader_is_within_three_percent_of_the_best_in_95_of_100_trials() -> None:
     near = 0
-    for seed in range(60):
+    for seed in range(40):
         machine = Machine(arms_of(seed), seed)
         race = machine.race()
-        leader = race.leader(race.run(range(12), until=20.0))
+        leader = race.leader(race.run(range(12), until=8.0))
         near += machine.seconds[leader] <= 1.03 * min(machine.seconds)
-    assert near >= 57
+    assert near >= 38
 
 
 @settings(max_examples=25, deadline=None)
