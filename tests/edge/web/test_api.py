@@ -29,13 +29,13 @@ def test_info_says_what_runs(plain: Any) -> None:
     assert "opencv" in info["device"]
 
 
-def test_state_follows_the_run(plain: Any) -> None:
+def test_state_follows_the_run(plain: Any, until: Any) -> None:
     first = plain.ask("GET", "/api/state").json
     assert first["flowing"] and first["result"]["label"] == "green" and first["result"]["decision"] == "green"
     assert first["notices"] == [] and first["source"] == {"skipped": 0, "frozen": 0, "resized": 0, "reopened": 0}
-    time.sleep(0.2)
+    until(lambda: plain.ask("GET", "/api/state").json["classified"] > first["classified"])
     later = plain.ask("GET", "/api/state").json
-    assert later["classified"] > first["classified"] and later["result"]["frame"] > first["result"]["frame"]
+    assert later["result"]["frame"] > first["result"]["frame"]
     assert [sink["name"] for sink in later["sinks"]] == ["web"]
     assert plain.ask("GET", "/healthz").json["status"] == "ok"
 
@@ -70,11 +70,12 @@ def test_events_bring_results_at_a_limited_rate_and_the_state(plain: Any) -> Non
     assert not any("id" in e for e in events if e.get("event") == "result")
 
 
-def test_missed_events_come_first_and_only_once(serve: Any, scripted: Any) -> None:
+def test_missed_events_come_first_and_only_once(serve: Any, scripted: Any, until: Any) -> None:
     source = scripted()
     with serve(source=source) as served:
         source.on_notice(Notice(SOURCE_LOST, f"{source.uri}: the cable was pulled", time.monotonic_ns()))
         source.on_notice(Notice(SOURCE_BACK, f"{source.uri} is back", time.monotonic_ns(), over=True))
+        until(lambda: len(served.ask("GET", "/api/history").json["events"]) == 3)
         history = served.ask("GET", "/api/history").json
         kinds = [(event["kind"], event.get("event") or event["notice"]) for event in history["events"]]
         assert kinds == [("decision", "green"), ("notice", SOURCE_LOST), ("notice", SOURCE_BACK)]
@@ -96,14 +97,13 @@ def test_missed_events_come_first_and_only_once(serve: Any, scripted: Any) -> No
         assert len(served.ask("GET", "/api/history?limit=1").json["events"]) == 1
 
 
-def test_a_lost_source_is_no_health_and_a_notice_until_it_is_back(serve: Any, scripted: Any) -> None:
+def test_a_lost_source_is_no_health_and_a_notice_until_it_is_back(serve: Any, scripted: Any, until: Any) -> None:
     source = scripted()
     with serve(source=source) as served:
         source.held.set()
         source.on_notice(Notice(SOURCE_LOST, "gone", time.monotonic_ns()))
-        time.sleep(0.3)
-        answer = served.ask("GET", "/healthz")
-        assert (answer.status, answer.json["status"]) == (503, "stalled")
+        until(lambda: served.ask("GET", "/healthz").status == 503)
+        assert served.ask("GET", "/healthz").json["status"] == "stalled"
         state = served.ask("GET", "/api/state").json
         assert not state["flowing"] and state["fps"] == 0
         assert [notice["notice"] for notice in state["notices"]] == [SOURCE_LOST]
@@ -111,8 +111,7 @@ def test_a_lost_source_is_no_health_and_a_notice_until_it_is_back(serve: Any, sc
         assert np.ptp(dark.reshape(-1, 3).astype(int), axis=1).mean() < 12  # grey: nobody takes it for now
         source.on_notice(Notice(SOURCE_BACK, "back", time.monotonic_ns(), over=True))
         source.held.clear()
-        time.sleep(0.3)
-        assert served.ask("GET", "/healthz").status == 200
+        until(lambda: served.ask("GET", "/healthz").status == 200)
         assert served.ask("GET", "/api/state").json["notices"] == []
 
 
@@ -165,11 +164,11 @@ def test_nothing_is_encoded_while_nobody_watches(plain: Any, monkeypatch: pytest
     assert encoded
 
 
-def test_what_the_stream_showed_can_be_collected(serve: Any, tmp_path: Path) -> None:
+def test_what_the_stream_showed_can_be_collected(serve: Any, tmp_path: Path, until: Any) -> None:
     with serve(folder=tmp_path) as served:
         shown = read_parts(served, "/stream.mjpg?plain=1", 1)[0]
-        time.sleep(0.3)
         index = int(shown[0]["x-frame"])
+        until(lambda: served.ask("GET", "/api/state").json["result"]["frame"] > index)
         answer = served.ask("POST", "/api/collect", {"label": "Katze groß", "frame": index})
         assert answer.status == 201, answer.json
         saved = answer.json["saved"]
@@ -213,31 +212,32 @@ def test_a_budget_is_kept(serve: Any, tmp_path: Path) -> None:
         assert str(tmp_path) not in served.ask("POST", "/api/collect", {"label": "cat"}).body.decode()
 
 
-def test_a_recording_is_a_whole_video(serve: Any, tmp_path: Path) -> None:
+def test_a_recording_is_a_whole_video(serve: Any, tmp_path: Path, until: Any) -> None:
     with serve(folder=tmp_path) as served:
         began = served.ask("POST", "/api/recording", {"action": "start"}).json
         assert began["recording"]
         assert served.ask("POST", "/api/recording", {"action": "start"}).json["name"] == began["name"]
-        time.sleep(0.6)
-        assert served.ask("GET", "/api/state").json["recording"]["recording"]
+        at = served.ask("GET", "/api/state").json
+        assert at["recording"]["recording"]
+        until(lambda: served.ask("GET", "/api/state").json["classified"] > at["classified"] + 8)
         ended = served.ask("POST", "/api/recording", {"action": "stop"}).json
         assert not ended["recording"] and ended["error"] is None and ended["name"] == began["name"]
         video = cv2.VideoCapture(str(tmp_path / "recordings" / began["name"]))
         assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 5
         video.release()
         served.ask("POST", "/api/recording", {"action": "start"})
-        time.sleep(0.3)
+        at = served.ask("GET", "/api/state").json
+        until(lambda: served.ask("GET", "/api/state").json["classified"] > at["classified"] + 3)
     # one that runs when the run ends is finished too
     assert len(list((tmp_path / "recordings").glob("[0-9]*.mp4"))) == 2
     assert not list((tmp_path / "recordings").glob(".*"))
 
 
-def test_settings_act_live_and_only_as_a_whole(serve: Any) -> None:
+def test_settings_act_live_and_only_as_a_whole(serve: Any, until: Any) -> None:
     with serve(savable=True) as served:
         answer = served.ask("PUT", "/api/settings", {"threshold": 0.9})
         assert answer.json["threshold"] == 0.9 and answer.json["saved"] is False
-        time.sleep(0.2)
-        assert served.ask("GET", "/api/state").json["result"]["decision"] == "unknown"
+        until(lambda: served.ask("GET", "/api/state").json["result"]["decision"] == "unknown")
         assert served.ask("POST", "/api/settings", {"threshold": 0.0, "agree": 2, "save": True}).json["saved"] is True
         assert served.saved == [Settings(0.0, 0.0, 2, 0.1)]
         for wrong in ({"threshold": 2}, {"agree": 0}, {"smooth": -1}, {"hysteresis": 1e9}, {"smooth": 1e300}):
@@ -343,11 +343,11 @@ def test_pictures_that_are_none_or_too_large_are_refused_before_they_are_decoded
     assert plain.ask("POST", "/api/image", text, {"Content-Type": "multipart/form-data"}).code == "bad-form"
 
 
-def test_no_answer_holds_a_path_of_the_device(serve: Any, scripted: Any, tmp_path: Path) -> None:
+def test_no_answer_holds_a_path_of_the_device(serve: Any, scripted: Any, tmp_path: Path, until: Any) -> None:
     source = scripted(name="/home/someone/secret folder/pictures/a.jpg")
     with serve(source=source, folder=tmp_path / "kept") as served:
         source.on_notice(Notice("frozen", f"{source.uri}: frozen; see /var/log/onsight/run.log", time.monotonic_ns()))
-        time.sleep(0.2)
+        until(lambda: served.ask("GET", "/api/state").json["notices"])
         texts = [
             served.ask("GET", path).body.decode()
             for path in ("/api/info", "/api/state", "/api/history", "/api/recording", "/api/collect", "/openapi.json")
