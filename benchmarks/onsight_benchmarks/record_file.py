@@ -102,6 +102,8 @@ def read_value(kind: Any, value: Any, where: str) -> Any:
             return None
         return read_value(next(one for one in inner if one is not types.NoneType), value, where)
     if origin is tuple and isinstance(value, list | tuple):
+        if inner == (float, ...) and all(type(item) in (float, int) for item in value):
+            return tuple(map(float, value))  # records keep a great many values
         if inner[-1] is not Ellipsis and len(inner) != len(value):
             raise BenchmarkError(f"{where}: expected {len(inner)} items, found {len(value)}")
         return tuple(read_value(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))

@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in value] if any(isinstance(item, str | list | dict) for item in value) else value
     return plain(value) if isinstance(value, str) else value
 
 

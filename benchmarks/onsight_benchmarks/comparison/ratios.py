@@ -24,7 +24,6 @@ Way = Literal["paired", "unpaired", "figures"]
 Floats = NDArray[np.float64]
 
 _RESAMPLES = 2000
-_MOST_BLOCKS = 400  # of more, neighbours are put together
 _MOST_DRAWN = 2e7  # values, all resamples together
 
 
@@ -163,11 +162,9 @@ def _interval(ratio: float, pair: _Pair, statistic: Statistic, seed: int) -> Rel
 
 def _resampled(blocks: Floats, statistic: Statistic, seed: int) -> Floats:
     """(resamples,) of a statistic of all values of as many blocks, drawn by the circular block bootstrap."""
-    merge = -(-len(blocks) // _MOST_BLOCKS)
-    merged = blocks[: len(blocks) // merge * merge].reshape(-1, merge * blocks.shape[1])
-    count, length = len(merged), block_length(len(merged))
-    resamples = int(min(max(_MOST_DRAWN / merged.size, 200), _RESAMPLES))
+    count, length = len(blocks), block_length(len(blocks))
+    resamples = int(min(max(_MOST_DRAWN / blocks.size, 200), _RESAMPLES))
     starts = np.random.default_rng(seed).integers(0, count, (resamples, -(-count // length), 1))
     drawn = ((starts + np.arange(length)) % count).reshape(resamples, -1)[:, :count]
     parts = np.array_split(drawn, 20)  # all at once would take much memory
-    return np.concatenate([statistic(merged[some].reshape(len(some), -1), axis=1) for some in parts if len(some)])
+    return np.concatenate([statistic(blocks[some].reshape(len(some), -1), axis=1) for some in parts if len(some)])

@@ -14,6 +14,7 @@ from onsight_benchmarks.record import Record
 from onsight_benchmarks.stats import Summary
 
 _CHUNK = 10  # values that are drawn together where a record has no rounds
+_MOST_BLOCKS = 400  # enough to resample
 _SINGLE = (None, "single-stream")  # scenarios in which the next frame comes when the last was answered
 
 
@@ -137,15 +138,18 @@ class Subject:
         return None if not values else np.asarray(values, np.float64) / 1e3
 
     def blocks_ms(self, stage: str) -> Blocks | None:
-        """The stage's times in blocks; without rounds, ten neighbours make a block. None where no values were kept."""
+        """The stage's times in blocks: rounds, or ten neighbours where there are none; very many are joined.
+
+        None where no values were kept.
+        """
         values = self.values_ms(stage)
         if values is None:
             return None
         method = self.entry.record.method
-        if method.rounds > 0 and len(values) == method.rounds * method.block:
-            return Blocks(values.reshape(method.rounds, method.block), True)
-        size = min(_CHUNK, len(values))
-        return Blocks(values[: len(values) // size * size].reshape(-1, size), False)
+        rounds = method.rounds > 0 and len(values) == method.rounds * method.block
+        size = method.block if rounds else min(_CHUNK, len(values))
+        size *= -(-(len(values) // size) // _MOST_BLOCKS)
+        return Blocks(values[: len(values) // size * size].reshape(-1, size), rounds)
 
 
 def begins_with_frame(entry: Entry) -> bool:
