@@ -101,8 +101,9 @@ def measure(
         np.save(folder / "frame.npy", frame)
         tell("pictures", 0.0)
         shown = write_pictures(folder, data, pictures, seed)
-        for done, case in enumerate(cases):
+        for case in cases:
             shown.check(case.files["tflite"].spec)
+        for done, case in enumerate(cases):
             part = _Part(case, shown, folder / "frame.npy", threads, rounds, starts, seed)
 
             def told(what: str, share: float, part: _Part = part, done: int = done) -> None:
