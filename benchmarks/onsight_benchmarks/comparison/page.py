@@ -58,6 +58,7 @@ def render(comparison: Comparison) -> str:
         swatches={name: Markup(look.swatch()) for name, look in looks.items()},
         overview=_overview(comparison, looks),
         figures=[{"figure": figure, "drawings": [Markup(one) for one in figure.drawings]} for figure in figures],
+        shown={subject.name: subject.name if several else subject.label for subject in comparison.subjects},
         missing=_missing(comparison, [figure.id for figure in figures]),
         stages=stage_bars(comparison.subjects),
         ages=ages(comparison.subjects),

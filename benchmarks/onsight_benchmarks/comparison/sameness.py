@@ -48,12 +48,12 @@ def _other_weights(entries: Sequence[Entry]) -> str | None:
     if not pending:
         return None
     other = pending[0]
-    silent = [entry for entry in (first, other) if not _sources(entry)]
+    silent = [entry.name for entry in (first, other) if not _sources(entry)]
     if silent:
+        tells = "neither tells" if len(silent) == 2 else f"{silent[0]} does not tell"
         return (
-            f"nothing says that {first.name} and {other.name} hold the same weights: no file of theirs is the same, "
-            f"and {' and '.join(e.name for e in silent)} tell{'s' * (len(silent) == 1)} not what network "
-            f"{'its files were' if len(silent) == 1 else 'their files were'} exported from"
+            f"nothing says that {first.name} ({_models(first)}) and {other.name} ({_models(other)}) hold the same "
+            f"weights: they have no file in common, and {tells} what network its files were exported from"
         )
     return (
         f"{first.name} and {other.name} hold different weights: {_models(first)} was exported from "
