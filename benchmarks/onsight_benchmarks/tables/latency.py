@@ -76,8 +76,12 @@ def _columns(record: Record) -> dict[str, Column]:
     scenarios = {one.scenario.name for one in some if one.scenario is not None}
     if scenarios - {"single-stream"}:
         columns["scenario"] = _scenario
+    if any(one.batch > 1 for one in some):
+        columns[">batch"] = lambda one: str(one.batch)
     if any(one.age_ms is not None for one in some):
         columns |= {f">age {key}": _figure(lambda one: one.age_ms, key) for key in ("p50", "p90", "p99")}
+        columns[">due"] = lambda one: "-" if one.frames is None else str(one.frames.due)
+        columns[">missing"] = lambda one: "-" if one.frames is None else str(one.frames.due - one.frames.captured)
         columns[">dropped"] = lambda one: "-" if one.frames is None else str(one.frames.dropped)
     columns |= {f">{key}": _figure(_stage("end_to_end"), key) for key in ("p50", "p90", "p99")}
     columns[">inference p50"] = _figure(_stage("inference"), "p50")
