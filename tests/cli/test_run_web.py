@@ -118,6 +118,14 @@ def test_wrong_flags_get_a_line(tmp_path: Path, arguments: tuple[str, ...], line
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_service_keeps_its_token_in_a_file(tmp_path: Path) -> None:
+    arguments = ("service", "install", "--print", "--user", "root", "--", "--source", "synthetic://", "--web=0.0.0.0:0")
+    refused = onsight(*arguments, cwd=tmp_path)
+    assert refused.returncode == 2 and "--web-token-file" in refused.stderr
+    allowed = onsight(*arguments, "--web-token-file", str(Path.home() / "onsight-token"), cwd=tmp_path)
+    assert "--web-token-file" not in allowed.stderr, allowed.stderr
+
+
 def test_settings_are_written_between_the_lines_of_a_file(tmp_path: Path) -> None:
     from onsight.commands.run import command
 

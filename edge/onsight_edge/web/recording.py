@@ -25,6 +25,7 @@ class Recorder:
         """Record a run into `folder`, which is made when the first recording begins."""
         self._folder, self._info, self._budget_bytes = folder, info, budget_bytes
         self._worker: SinkWorker | None = None
+        self._ending: SinkWorker | None = None  # one that was ended because it was long enough
         self._name: str | None = None
         self._began = self._looked = 0.0
         self._error: str | None = None
@@ -67,7 +68,7 @@ class Recorder:
             self._looked = now
             if now - self._began > LONGEST_S or folder_bytes(self._folder) > self._budget_bytes:
                 worker.close()
-                self._worker = None  # finishes by itself
+                self._ending, self._worker = worker, None
 
     def to_json(self) -> dict[str, Any]:
         """Whether a video is being written, which was the last one, and what went wrong with it."""
@@ -82,10 +83,13 @@ class Recorder:
         }
 
     def _stop(self) -> None:
-        worker, self._worker = self._worker, None
+        worker, self._worker, self._ending = self._worker or self._ending, None, None
         if worker is not None:
             worker.close(_FINISH_S)
-            self._error = worker.join(_FINISH_S).error
+            done = worker.join(_FINISH_S)
+            self._error = done.error
+            if not done.written:  # without a frame there is no file
+                self._name = None
 
     def _check_budget(self) -> None:
         if folder_bytes(self._folder) >= self._budget_bytes:

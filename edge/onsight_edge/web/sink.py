@@ -86,8 +86,9 @@ class WebSink:
         self._recorder: Recorder | None = None
         self._images: ImageClassifier | None = None
         self._server: ServerThread | None = None
-        # one thread for pictures that are watched, one for work on request: neither waits for the other
+        # pictures that are watched, pictures that were sent, and all else: none waits for the other
         self._drawing = ThreadPoolExecutor(1, "web picture")
+        self._classifying = ThreadPoolExecutor(1, "web image")
         self._working = ThreadPoolExecutor(2, "web work")
 
     @property
@@ -116,7 +117,7 @@ class WebSink:
             save=self._save,
         )
         watching = Watching(hub, self._control, changes, self._working, info, health=self._health)
-        self._images = ImageClassifier(self._control, self._working)
+        self._images = ImageClassifier(self._control, self._classifying)
         with contextlib.suppress(MissingExtraError):  # then there is no such page
             self._metrics = LiveMetrics(info.model, info.sinks)
         listening = listen(options.address)
@@ -168,7 +169,7 @@ class WebSink:
             self._server.stop()
         if self._recorder is not None:
             self._recorder.stop()
-        for executor in (self._drawing, self._working):
+        for executor in (self._drawing, self._classifying, self._working):
             executor.shutdown(wait=False, cancel_futures=True)
         if self._images is not None:
             self._images.close()

@@ -233,6 +233,17 @@ def test_a_recording_is_a_whole_video(serve: Any, tmp_path: Path, until: Any) ->
     assert not list((tmp_path / "recordings").glob(".*"))
 
 
+def test_a_recording_that_is_too_long_ends_by_itself_as_a_whole_file(
+    serve: Any, tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onsight_edge.web.recording.LONGEST_S", 0.2)
+    monkeypatch.setattr("onsight_edge.web.recording._LOOK_S", 0.1)
+    with serve(folder=tmp_path) as served:
+        name = served.ask("POST", "/api/recording", {"action": "start"}).json["name"]
+        until(lambda: not served.ask("GET", "/api/recording").json["recording"])
+    assert cv2.VideoCapture(str(tmp_path / "recordings" / name)).get(cv2.CAP_PROP_FRAME_COUNT) > 0
+
+
 def test_settings_act_live_and_only_as_a_whole(serve: Any, until: Any) -> None:
     with serve(savable=True) as served:
         answer = served.ask("PUT", "/api/settings", {"threshold": 0.9})
