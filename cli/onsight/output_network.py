@@ -49,6 +49,11 @@ class NetworkOutputs:
         """Flag -> what it names, of what is written."""
         return {"--outbox": self.outbox}
 
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """What is read: passwords, certificates, keys."""
+        return (self.mqtt_password_file, self.mqtt_ca, self.mqtt_cert, self.mqtt_key, self.webhook_ca)
+
     def check(self) -> None:
         """Refuse flags that would do nothing.
 

@@ -180,7 +180,8 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     serving.check_for_service()
     targets = {**outputs.targets, **serving.targets}
     written = [Path(target) for target in targets.values() if str(target) != "-"]
-    read = [context.params[name] for name in ("model", "uri", "spec", "profile", "config")]
+    named = ("model", "uri", "spec", "profile", "config")
+    read = [*(context.params[name] for name in named), *outputs.network.files]
     return written, [Path(one) for one in read if one is not None and Path(one).exists()]
 
 
