@@ -202,7 +202,8 @@ class MqttLink:
         self._mail.put(("down", why))
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._mail.put(("down", str(reason)))
+        why = str(reason)  # of MQTT 5; paho has no better word for a connection that broke
+        self._mail.put(("down", "it was lost" if why == "Unspecified error" else why))
 
     def _on_publish(self, client: Any, data: Any, message: int, reason: Any, properties: Any) -> None:
         self._mail.put(("taken", (message, str(reason) if reason.is_failure else None)))
