@@ -98,7 +98,7 @@ def test_refusals(ours: Path, other: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_bench_writes_its_record_as_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, out = tmp_path / "page.html", tmp_path / "mine.json"
-    for scenario, shown in (("live", "Frame age, live"), ("single-stream", "Every call")):
+    for scenario, shown in (("live", "Every frame"), ("single-stream", "Every call")):
         with pytest.raises(SystemExit) as ended:
             main(["bench", "--scenario", scenario, "--iterations", "10", "--fresh", "0", "--warmup", "1",
                   "--out", str(out), "--html", str(page)])  # fmt: skip

@@ -46,7 +46,7 @@ class Comparison:
         subjects: all measurements that are shown, record by record.
         reference: the measure of all: the fastest of the first record that times single frames, or what was asked for.
         best: each record's fastest that answers one frame a call; of a record without one, that with the most
-            pictures a second.
+            pictures a second, or of live ones alone the one with the youngest frames.
         beside: every other measurement beside the reference, in the order of `subjects`.
         alike: measurements of later records beside the first record's of the same variant, backend, threads, batch and
             scenario.
@@ -159,6 +159,9 @@ def _best(subjects: Sequence[Subject]) -> Subject | None:
     timed = [(s.p50_ms, place) for place, s in enumerate(subjects) if s.one_frame and s.p50_ms is not None]
     if timed:
         return subjects[min(timed)[1]]
+    live = [(one.value, place) for place, s in enumerate(subjects) if (one := s.measured.scenario) and not s.serial]
+    if live and len(live) == len(subjects):
+        return subjects[min(live)[1]]
     return max(subjects, key=lambda s: s.fps, default=None)
 
 

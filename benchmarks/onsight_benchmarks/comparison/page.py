@@ -120,9 +120,11 @@ def _overview(comparison: Comparison, looks: dict[str, Look]) -> dict[str, Any]:
 def _missing(comparison: Comparison, drawn: Sequence[str]) -> list[str]:
     """Which charts are not there, and why."""
     said = []
+    single = [subject for subject in comparison.subjects if subject.one_frame]
     if "distribution" not in drawn:
-        said.append("no distribution of calls: the records keep no single values (`--no-values`)")
-    if "accuracy" not in drawn:
+        why = "the records keep no single values" if single else "no call answers a single frame"
+        said.append(f"no distribution of calls: {why}")
+    if all(subject.measured.accuracy is None for subject in comparison.subjects):
         said.append(
             "no accuracy against time: the records do not know how right the files are (that stands in the report of a "
             "bundle's export)"

@@ -60,7 +60,10 @@ def _of_one(comparison: Comparison) -> Head:
     if one.rss_mib is not None:
         tiles.append(Tile(f"{one.rss_mib:.0f} MiB", "of memory in such a process"))
     count = len(comparison.subjects)
-    if whole is None or not best.one_frame:
+    if not best.serial and one.scenario is not None:
+        figure = f"{ms(one.scenario.value)} ms"
+        what = "nine frames in ten were no older when a result of them, or of a newer one, was published"
+    elif whole is None or not best.one_frame:
         figure, what = f"{_fps(best.fps)} pictures/s", "pictures a second"
     else:
         figure, what = f"{ms(whole.p50)} ms", f"median, {span_words(comparison)}"

@@ -28,6 +28,8 @@ def best_sentence(comparison: Comparison, best: Subject) -> str:
     """A record's fastest, beside the reference where it is another."""
     p50 = best.p50_ms
     figure = f"{best.fps:,.0f} pictures a second" if p50 is None else f"{p50:.3f} ms a call"
+    if not best.serial and best.measured.scenario is not None:
+        figure = scenario_words(best.measured.scenario)
     said = f"{best.entry.letter}'s fastest on {best.entry.device}: {best.label}, {figure}"
     beside = comparison.relative(best)
     whole = None if beside is None else beside.time
