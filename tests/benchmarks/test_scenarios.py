@@ -138,22 +138,22 @@ class Stalls:
 
 @pytest.mark.parametrize("what", ["classifier", "source"])
 def test_a_stall_shows_in_the_ages_and_in_the_counts(bundle: Path, what: str) -> None:
-    """1.5 s of 4 s are silent: of 40 frames about 15 fall due meanwhile, though a single answer was late."""
+    """1 s of 2 s is silent: of 40 frames about 20 fall due meanwhile, though a single answer was late."""
     with Classifier.open(bundle, variant="tflite-int8") as classifier:
         combination = Combination(str(bundle), "tflite-int8", "litert", 1, None, classifier)
         source = SyntheticSource(None, (64, 48))
         if what == "source":
-            found = run_camera(combination, classifier, PacedCamera(Stalls(source, 10, 1.5), 10.0, 40))
+            found = run_camera(combination, classifier, PacedCamera(Stalls(source, 10, 1.0), 20.0, 40))
         else:
-            found = run_camera(combination, Stalls(classifier, 10, 1.5), PacedCamera(source, 10.0, 40))
+            found = run_camera(combination, Stalls(classifier, 10, 1.0), PacedCamera(source, 20.0, 40))
     age, frames = found.age_ms, found.frames
     assert age is not None and frames is not None
     assert frames.due == age.count == 40
-    assert age.p99 >= 1400 and age.p90 >= 900
+    assert age.p99 >= 900 and age.p90 >= 700
     late = np.sort(found.stages_ns["age"])[::-1] / 1e6
-    assert (late[:12] > 300).all()  # every frame that fell due meanwhile, not the one that was answered late alone
+    assert (late[:14] > 200).all()  # every frame that fell due meanwhile, not the one that was answered late alone
     if what == "source":
-        assert frames.captured <= 27
+        assert frames.captured <= 25
         assert any("delivered" in why and "of the 40 frames" in why for why in found.objections)
     else:
         assert frames.dropped >= 10
