@@ -206,6 +206,17 @@ def test_a_full_queue_drops_the_oldest_and_counts_it(tmp_path: Path) -> None:
     sink.close()
 
 
+def test_a_queue_that_cannot_be_read_is_told_and_events_go_on(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "box").write_bytes(b"no database at all " * 300)
+    told: list[Notice] = []
+    sink = WebhookSink(Receiver(server.url), tmp_path / "box")
+    sink.open(run_info(told))
+    sink.write(result(0))
+    until(lambda: server.frames == [0])
+    sink.close()
+    assert "put aside as box.damaged" in told[0].text and (tmp_path / "box.damaged").exists()
+
+
 def test_a_retry_after_is_obeyed(server: Server, tmp_path: Path) -> None:
     server.answer = lambda number: (429, {"Retry-After": "1"}) if number == 1 else (200, {})
     sink = WebhookSink(Receiver(server.url), tmp_path / "box")

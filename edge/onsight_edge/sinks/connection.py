@@ -60,6 +60,11 @@ class Connection:
         """Tell everybody, under the sink's name."""
         self._tell(Notice(kind, f"{self._name}: {text}", time.monotonic_ns(), over))
 
+    def opened(self, outbox: Outbox) -> None:
+        """Tell what was wrong with the file that events wait in, if anything was."""
+        if outbox.damaged is not None:
+            self.say(OUTBOX, f"{outbox.path} could not be read: put aside as {outbox.damaged.name}")
+
     def queue(self, outbox: Outbox, event_id: str, body: bytes) -> None:
         """Put an event into the outbox; the first time that one has to go for it, that is told.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from onsight_edge.device import board_model, read_text
 from onsight_edge.errors import SinkError
-from onsight_edge.events import OUTBOX, EventMaker, trouble_of, wall_time
+from onsight_edge.events import EventMaker, trouble_of, wall_time
 from onsight_edge.files import canonical_json
 from onsight_edge.frame import SOURCE_LOST, Notice, Result
 from onsight_edge.sinks.broker import Broker
@@ -100,8 +100,7 @@ class MqttSink:
         except Exception:
             self._outbox.close()
             raise
-        if self._outbox.damaged is not None:
-            self._connection.say(OUTBOX, f"{self._path} could not be read: put aside as {self._outbox.damaged.name}")
+        self._connection.opened(self._outbox)
         self._link.start()
         self._ticker.start()
 

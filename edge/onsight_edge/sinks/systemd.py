@@ -23,6 +23,7 @@ class SystemdSink:
     name = "systemd"
     wants_image = False
     backlog = 64
+    relaxed = True
 
     def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
         """Tell `notifier`, which belongs to the sink from now on."""

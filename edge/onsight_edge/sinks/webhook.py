@@ -114,6 +114,7 @@ class WebhookSink:
         self._opener = _opener(self.receiver)
         self._key = None if self.receiver.secret is None else _key(self.receiver.secret)
         self._outbox = Outbox(self._path, self._most)
+        self._connection.opened(self._outbox)
         self._thread.start()
 
     def write(self, result: Result) -> None:
