@@ -154,7 +154,8 @@ def reload_on_hangup(reloader: Reloader, stop: threading.Event) -> Iterator[None
 def say_on_stderr(line: str) -> None:
     """One line; a terminal that has gone is no fault."""
     try:
-        print(f"onsight: {line}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"onsight: {line}\n")  # at once: other threads have lines to write too
+        sys.stderr.flush()
     except OSError:
         return
 
