@@ -122,7 +122,8 @@ def run_command(measure: Callable[[], tuple[Report, argparse.Namespace, list[str
         if options.out is not None:
             save_json(options.out, report.to_json())
     except OnsightError as error:
-        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+        program = Path(sys.argv[0])
+        sys.exit(f"{program.parent.name if program.stem == '__main__' else program.stem}: {error}")
     if options.json:
         print(json.dumps(report.to_json(), indent=2, allow_nan=False))
         return
