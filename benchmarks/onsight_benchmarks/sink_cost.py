@@ -134,7 +134,7 @@ def measure(
         watching = Stopwatch(classifier)
         kinds = _outputs(folder, where, classifier, stack)
         for sinks in kinds.values():
-            _slice(watching, sinks, 1.0)
+            _slice(watching, sinks, min(1.0, seconds))
         watch = Watch()
         rng = random.Random(seed)
         slices: dict[str, list[NDArray[np.float64]]] = {name: [] for name in kinds}

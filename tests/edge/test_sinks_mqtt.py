@@ -172,7 +172,7 @@ def test_a_broker_that_is_stopped_and_killed_and_away_for_half_a_minute_costs_no
 
 
 @needs_mosquitto
-@pytest.mark.parametrize("qos", [0, 2])
+@pytest.mark.parametrize("qos", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_other_qualities_of_service_outlive_a_broker_too(broker: Mosquitto, tmp_path: Path, qos: int) -> None:
     listening = Subscriber(broker.port, "a/event")
     sink = MqttSink(Broker("127.0.0.1", broker.port, "a", qos=qos), tmp_path / "outbox", machine="test")
