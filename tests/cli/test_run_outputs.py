@@ -159,12 +159,15 @@ class Hook(BaseHTTPRequestHandler):
 
 
 @needs_mosquitto
-def test_one_event_is_the_same_in_the_file_over_mqtt_and_at_the_webhook(tmp_path: Path) -> None:
+def test_one_event_is_the_same_in_the_file_over_mqtt_and_at_the_webhook(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     broker = Mosquitto(tmp_path / "broker")
     broker.start()
     hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     hook.got = []  # type: ignore[attr-defined]
     Thread(target=hook.serve_forever, daemon=True).start()
+    request.addfinalizer(broker.end)
     listening = Subscriber(broker.port, "cams/#")
     port = free_port()
     script = "import sys; from onsight.main import main; main(sys.argv[1:])"
@@ -202,7 +205,6 @@ def test_one_event_is_the_same_in_the_file_over_mqtt_and_at_the_webhook(tmp_path
     assert counts["mqtt"]["delivered"] == counts["webhook"]["delivered"] == len(events)
     assert process.returncode == 0 and list((tmp_path / "box").iterdir()) == []
     listening.close()
-    broker.end()
 
 
 def test_a_broker_that_is_away_is_told_and_the_events_wait(tmp_path: Path) -> None:
