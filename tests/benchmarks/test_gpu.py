@@ -14,10 +14,12 @@ import pytest
 
 from onsight_benchmarks.gpu import card, frameworks, pictures
 from onsight_benchmarks.gpu.baseline import DRY_RUN, bench_gpu
+from onsight_benchmarks.gpu.kit import prepare_kit
 from onsight_benchmarks.gpu.networks import find_networks
+from onsight_benchmarks.gpu.records import How, take_records
 from onsight_benchmarks.gpu.subjects import Reference, hold_against
 from onsight_benchmarks.record import Record
-from onsight_edge.errors import BenchmarkError, DataError, ModelError, UsageError
+from onsight_edge.errors import BenchmarkError, DataError, ModelError, OnsightError, UsageError
 from onsight_edge.spec import ModelSpec
 
 SPEC = ModelSpec("tiny", ("red", "green", "blue"), (16, 12))
@@ -231,6 +233,41 @@ def test_a_networks_dry_run_in_two_precisions(run: Path) -> None:
     assert "bfloat16" in ratio.of and "float32" in ratio.to
 
 
+def test_a_kit_carries_runs_their_pictures_and_untrained_networks(run: Path, tmp_path: Path) -> None:
+    kit = tmp_path / "kit"
+    said = list(prepare_kit(kit, [run], ["onsight-nano"], seed=3))
+    assert sorted(one.name for one in kit.iterdir()) == ["onsight-nano-untrained", "tiny"]
+    assert said[0] == "tiny: trained, 60 pictures (data test)" and "weights drawn by seed 3" in said[1]
+    (network,) = find_networks(kit / "tiny")
+    assert network.model.sha256 == find_networks(run)[0].model.sha256  # so that `onsight compare` knows the weights
+    assert np.array_equal(
+        pictures.find_pictures(network, 0).pixels, pictures.find_pictures(find_networks(run)[0], 0).pixels
+    )
+    (untrained,) = find_networks(kit / "onsight-nano-untrained")
+    assert untrained.spec.name == "onsight-nano untrained"
+    with pytest.raises(OnsightError, match="exists already"):
+        list(prepare_kit(kit, [run], []))
+    with pytest.raises(UsageError, match="the same folder name"):
+        list(prepare_kit(tmp_path / "other", [run, run], []))
+
+
+def test_an_empty_kit_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gather them with: python -m onsight_benchmarks\.gpu\.records prepare"):
+        list(take_records(tmp_path, tmp_path, How()))
+
+
+@pytest.mark.slow
+def test_records_are_taken_until_the_time_is_over(run: Path, tmp_path: Path) -> None:
+    kit, out = tmp_path / "kit", tmp_path / "out"
+    list(prepare_kit(kit, [run], ["seed-cnn"]))
+    how = How(("tensorflow",), ("float32",), (1,), 10, dry_run=True)
+    trained, untrained = take_records(kit, out, how, minutes=0.01)
+    assert trained.path == out / "tiny-tensorflow-dry-run.json" and trained.record is not None
+    assert Record.load(trained.path) == trained.record and not trained.record.valid
+    assert untrained.record is None and untrained.failure.startswith("left out: 0 s were left")
+    assert [one.name for one in out.iterdir()] == ["tiny-tensorflow-dry-run.json"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["jax", "torch"])
 def test_a_dry_run_in_other_frameworks(run: Path, framework: str) -> None:
@@ -267,5 +304,6 @@ def test_the_way_to_a_gpu_needs_no_opencv() -> None:
         "for name in ('cv2', 'ai_edge_litert', 'tensorflow', 'jax', 'torch', 'onnxruntime', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"
         "import onsight_benchmarks.gpu.baseline, onsight_benchmarks.gpu.worker, onsight.commands.bench\n"
+        "import onsight_benchmarks.gpu.records\n"
     )
     subprocess.run([sys.executable, "-c", wall], check=True)

@@ -28,6 +28,10 @@ _HIDDEN = {
 }
 
 
+class NoGpuError(BenchmarkError):
+    """None of the frameworks that were looked into sees a GPU."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Framework:
     """A framework that is going to measure.
@@ -90,7 +94,8 @@ def open_frameworks(asked: Sequence[str], keras: bool, *, dry_run: bool) -> list
         dry_run: take them though they see none, and hide it from them if there is one.
 
     Raises:
-        BenchmarkError: none sees a GPU; the message says what was looked for, and what to install.
+        NoGpuError: none sees a GPU, or one of those named does not; the message says what was looked for, and what
+            to install.
     """
     names, found, failures = candidates(asked, keras), list[Framework](), list[str]()
     if keras and importlib.util.find_spec("keras") is None:
@@ -110,7 +115,7 @@ def open_frameworks(asked: Sequence[str], keras: bool, *, dry_run: bool) -> list
         return found
     for one in found:
         one.worker.close()
-    raise BenchmarkError(_none(names, failures, dry_run))
+    raise NoGpuError(_none(names, failures, dry_run))
 
 
 def _look(name: str, *, dry_run: bool, tf32: bool = False) -> Framework | str:

@@ -5,7 +5,10 @@ Imported in a worker alone, under the framework that $KERAS_BACKEND names.
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +21,41 @@ from onsight_edge.spec import ModelSpec
 
 
 def load_network(job: Job) -> Any:
-    """The `keras.Model` of a job, in its precision.
+    """The `keras.Model` of a job, in its precision; loaded once for all batch sizes.
 
     Raises:
         IntegrityError: the file is not the one that was found. ModelError: Keras cannot load it, or it is no
             classifier of the spec's pictures.
     """
+    return _load(job.path, job.sha256, job.spec, job.precision)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str, sha256: str, spec: str, precision: str) -> Any:
     import keras
 
-    path = Path(job.path)
-    if sha256_bytes(path.read_bytes()) != job.sha256:
+    path = Path(name)
+    if sha256_bytes(path.read_bytes()) != sha256:
         raise IntegrityError(f"{path.name} has changed meanwhile")
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever its zip, JSON and HDF5 readers raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"cannot load {path.name}: {reason[:200]}") from error
-    _check(model, job.model_spec, path.name)
-    return in_bfloat16(model) if job.precision == "bfloat16" else model
+    with _on_host():
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except Exception as error:  # Keras raises whatever its zip, JSON and HDF5 readers raise
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelError(f"cannot load {path.name}: {reason[:200]}") from error
+        _check(model, ModelSpec.from_json(json.loads(spec), path.name), path.name)
+        return in_bfloat16(model) if precision == "bfloat16" else model
+
+
+def _on_host() -> AbstractContextManager[Any]:
+    """Where JAX draws the weights that the file's then replace: on a GPU it compiles an operation for every shape."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    return jax.default_device(jax.devices("cpu")[0])  # type: ignore[no-any-return]
 
 
 def in_bfloat16(model: Any) -> Any:

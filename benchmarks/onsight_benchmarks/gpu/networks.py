@@ -14,6 +14,8 @@ from onsight_edge.files import sha256_bytes
 from onsight_edge.spec import ModelSpec
 
 ALL = "all"
+UNTRAINED = "untrained"
+"""Ends the names of networks whose weights a seed drew (`gpu.kit`)."""
 
 
 @dataclass(frozen=True, slots=True)
