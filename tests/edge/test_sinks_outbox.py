@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,18 @@ from hypothesis import strategies as st
 
 from onsight_edge.errors import SinkError
 from onsight_edge.sinks.outbox import Outbox
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True).returncode:
+        pytest.skip("cannot mount a small disk here: needs root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def bodies(box: Outbox) -> list[bytes]:
@@ -92,25 +105,40 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a small disk")
-def test_a_full_disk_is_an_error_and_what_was_there_stays(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True).returncode:
-        pytest.skip("cannot mount a small disk here: needs root")
-    try:
-        box = Outbox(disk / "box")
-        stored = 0
-        with pytest.raises(SinkError, match="cannot write"):
-            for number in range(1000):
-                box.put(str(number), b"x" * 2000)
-                stored += 1
-        assert 0 < stored < 1000 and box.waiting == stored
-        box.close()
-        box = Outbox(disk / "box")
-        assert box.waiting == stored
-        box.close()
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+def test_a_full_disk_is_an_error_and_what_was_there_stays(small_disk: Path) -> None:
+    box = Outbox(small_disk / "box")
+    stored = 0
+    with pytest.raises(SinkError, match="cannot write"):
+        for number in range(1000):
+            box.put(str(number), b"x" * 2000)
+            stored += 1
+    assert 0 < stored < 1000 and box.waiting == stored
+    box.close()
+    box = Outbox(small_disk / "box")
+    assert box.waiting == stored
+    box.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a small disk")
+def test_what_was_taken_while_the_disk_was_full_is_not_given_out_again(small_disk: Path) -> None:
+    box = Outbox(small_disk / "box")
+    for number in range(5):
+        box.put(str(number), b"%d" % number)
+    full = small_disk / "full"
+    with pytest.raises(OSError), full.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    for parcel in box.after(0, 3):
+        box.done(parcel.n)
+        box.done(parcel.n)
+    assert bodies(box) == [b"3", b"4"] and box.waiting == 2
+    assert [parcel.body for parcel in box.after(0, 1)] == [b"3"]
+    full.unlink()
+    box.put("5", b"5")
+    box.close()
+    box = Outbox(small_disk / "box")
+    assert bodies(box) == [b"3", b"4", b"5"] and box.waiting == 3
+    box.close()
 
 
 @settings(max_examples=25, deadline=None)

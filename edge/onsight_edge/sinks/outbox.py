@@ -54,6 +54,7 @@ class Outbox:
         self.lost = 0
         self.damaged: Path | None = None
         self._most = most
+        self._gone: set[int] = set()  # acknowledged, and not yet removed for want of room on the disk
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +87,7 @@ class Outbox:
             try:
                 with self._db:
                     self._db.execute("PRAGMA synchronous=FULL")
+                    self._delete_gone()
                     added = self._db.execute(
                         "INSERT OR IGNORE INTO parcels (id, body) VALUES (?, ?)", (event_id, body)
                     ).rowcount
@@ -96,42 +98,55 @@ class Outbox:
                         )
             except sqlite3.Error as error:
                 raise self._cannot(error) from error
+            self._gone.clear()
             self._waiting += added - too_many
             self.lost += too_many
 
     def after(self, n: int = 0, count: int = 1) -> list[Parcel]:
-        """The first `count` events behind place `n`, oldest first.
+        """The first `count` events behind place `n`, oldest first; none that is done.
 
         Raises:
             SinkError: the file cannot be read.
         """
         with self._lock:
             try:
-                rows = self._db.execute("SELECT n, id, body FROM parcels WHERE n > ? ORDER BY n LIMIT ?", (n, count))
-                return [Parcel(*row) for row in rows]
+                rows = self._db.execute(
+                    "SELECT n, id, body FROM parcels WHERE n > ? ORDER BY n LIMIT ?", (n, count + len(self._gone))
+                )
+                return [Parcel(*row) for row in rows if row[0] not in self._gone][:count]
             except sqlite3.Error as error:
                 raise self._cannot(error) from error
 
     def done(self, n: int) -> None:
-        """The receiver has acknowledged the event at place `n`.
+        """The receiver has acknowledged the event at place `n`: it is not given out again.
 
-        Raises:
-            SinkError: the disk is full.
+        To remove it takes room on the disk. Where there is none that is made up for later; only what a run could not
+        remove before its end arrives twice.
         """
-        with self._lock:
-            try:
-                with self._db:
-                    self._db.execute("PRAGMA synchronous=NORMAL")  # forgotten in a power cut it arrives twice
-                    self._waiting -= self._db.execute("DELETE FROM parcels WHERE n = ?", (n,)).rowcount
-            except sqlite3.Error as error:
-                raise self._cannot(error) from error
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            if n not in self._gone and self._db.execute("SELECT 1 FROM parcels WHERE n = ?", (n,)).fetchone():
+                self._gone.add(n)
+                self._waiting -= 1
+            self._remove_gone()
 
     def close(self) -> None:
         """Close the file; where nothing waits in it, it is removed."""
-        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
-            self._db.close()
-            if not self._waiting:
-                self.path.unlink(missing_ok=True)
+        with self._lock:
+            with contextlib.suppress(sqlite3.Error):
+                self._remove_gone()
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._db.close()
+                if not self._waiting and not self._gone:
+                    self.path.unlink(missing_ok=True)
+
+    def _remove_gone(self) -> None:
+        with self._db:
+            self._db.execute("PRAGMA synchronous=NORMAL")  # forgotten in a power cut it arrives twice
+            self._delete_gone()
+        self._gone.clear()
+
+    def _delete_gone(self) -> None:
+        self._db.executemany("DELETE FROM parcels WHERE n = ?", [(n,) for n in self._gone])
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=0.5, check_same_thread=False)
