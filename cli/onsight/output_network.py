@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ import click
 
 from onsight.options import F, FiniteRange, gathered
 from onsight.units import Address, Duration
-from onsight_edge.errors import UsageError
+from onsight_edge.errors import MissingExtraError, UsageError
 from onsight_edge.files import sha256_bytes, state_folder
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class NetworkOutputs:
         return (self.mqtt_password_file, self.mqtt_ca, self.mqtt_cert, self.mqtt_key, self.webhook_ca)
 
     def check(self) -> None:
-        """Refuse flags that would do nothing.
+        """Refuse flags that would do nothing, and outputs whose packages are missing.
 
         Raises:
-            UsageError: a flag of an output that was not asked for.
+            UsageError: a flag of an output that was not asked for. MissingExtraError: an extra is not installed.
         """
         for flag, needed in (("mqtt", self.mqtt), ("webhook", self.webhook)):
             for field in self.__dataclass_fields__:
@@ -73,6 +74,10 @@ class NetworkOutputs:
             raise UsageError("--outbox, --outbox-most and --device-name do nothing without --mqtt or --webhook")
         if self.mqtt_key is not None and self.mqtt_cert is None:
             raise UsageError("--mqtt-key does nothing without --mqtt-cert")
+        if self.mqtt is not None and find_spec("paho") is None:
+            raise MissingExtraError("paho-mqtt", "mqtt", "--mqtt")
+        if self.prometheus is not None and find_spec("prometheus_client") is None:
+            raise MissingExtraError("prometheus-client", "metrics", "--prometheus")
 
     def sinks(self) -> list[Sink]:
         """Those that were asked for.

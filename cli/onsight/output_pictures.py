@@ -67,7 +67,7 @@ class PictureOutputs:
                 f"--mp4 {self.mp4}: several videos need names of their own: put {_TIME} into it, as in "
                 f"{self.mp4.with_name(f'{self.mp4.stem}-{_TIME}.mp4')}"
             )
-        if times and self.mp4.suffix.lower() != ".mp4":
+        if self.mp4.suffix.lower() != ".mp4":
             raise UsageError(f"--mp4 {self.mp4}: the name of an MP4 must end in .mp4")
 
     def sinks(self) -> list[Sink]:

@@ -91,6 +91,8 @@ def test_what_is_none_is_refused(kind: Any, text: str) -> None:
         (("--mp4", "a.mp4", "--segment", "10"), "a-{time}.mp4"),
         (("--mp4", "{time}/a.mp4"), "in the file's name"),
         (("--mp4", "{time}.avi"), "must end in .mp4"),
+        (("--mp4", "a.avi"), "must end in .mp4"),
+        (("--jsonl", "a", "--web", "--web-token-file", "a"), "name the same file"),
         (("--snapshot-below", "0.5"), "without --snapshots"),
         (("--mtqq", "x"), "No such option"),
         (("--mqtt-qos", "0"), "does nothing without --mqtt"),

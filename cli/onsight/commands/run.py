@@ -106,9 +106,7 @@ def command(
 
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
-    outputs.check([uri, model], as_json=as_json)
-    serving.check()
-    check_outputs(serving.targets, [uri, model])
+    check_call(model, uri, outputs, serving, as_json=as_json)
     # signals from here on end the run, also while the model loads
     with _stop_on_signals() as stop:
         from onsight_edge.control import Control
@@ -152,6 +150,18 @@ def command(
     for sink in failed:
         print(f"onsight: {sink.name}: {sink.error}", file=sys.stderr)
     return 1 if any(sink.name != "status" for sink in failed) else 0
+
+
+def check_call(model: str, uri: str, outputs: Outputs, serving: Serving, *, as_json: bool) -> None:
+    """Refuse a call that makes no sense before anything is opened or written.
+
+    Raises:
+        UsageError: outputs would destroy each other or what is read, or flags do nothing. MissingExtraError: what an
+            output needs is not installed.
+    """
+    outputs.check([uri, model], as_json=as_json)
+    serving.check()
+    check_outputs({**outputs.targets, **serving.targets}, [uri, model])
 
 
 @contextmanager

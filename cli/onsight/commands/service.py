@@ -163,7 +163,7 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     """
     from onsight.commands import run
     from onsight.serving import serving_of
-    from onsight.sinking import outputs_of
+    from onsight.sinking import make_sinks, outputs_of
 
     if not arguments:
         raise UsageError("what shall the service run? onsight service install -- my.bundle --source 0")
@@ -177,7 +177,9 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     if outputs.pictures.window:
         raise UsageError("--window needs a screen, which a service has none of")
     serving = serving_of(context.params)
+    run.check_call(context.params["model"], context.params["uri"], outputs, serving, as_json=context.params["as_json"])
     serving.check_for_service()
+    make_sinks(outputs)  # which opens none of them
     targets = {**outputs.targets, **serving.targets}
     written = [Path(target) for target in targets.values() if str(target) != "-"]
     named = ("model", "uri", "spec", "profile", "config")
