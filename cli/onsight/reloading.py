@@ -51,65 +51,63 @@ class Repeatable(click.Command):
 class Reloader:
     """Reads a run's call again when asked to."""
 
-    def __init__(
-        self,
-        call: click.Context,
-        control: Control,
-        frame_wh: tuple[int, int] | None,
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, call: click.Context, say: Callable[[str], None]) -> None:
         """For the run that `call` started; `say` gets a line for people after each reading."""
-        self._call, self._control, self._frame_wh, self._say = call, control, frame_wh, say
+        self._call, self._say = call, say
         self._asked = threading.Event()
         self._over = False
-        self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
-
-    def start(self) -> None:
-        """From now on `ask` is answered."""
-        self._thread.start()
 
     def ask(self) -> None:
-        """Read everything again soon; safe in a signal handler."""
+        """Read everything again, soon or once the run answers; safe in a signal handler."""
         self._asked.set()
 
-    def close(self) -> None:
-        """No more; what is being read right now is finished first."""
-        self._over = True
-        self._asked.set()
-        self._thread.join()
+    @contextmanager
+    def answering(self, control: Control, frame_wh: tuple[int, int] | None) -> Iterator[None]:
+        """Meanwhile it is done what was and is asked; at the end, what is being read right then is finished first."""
+        thread = threading.Thread(target=self._run, args=(control, frame_wh), name="reload", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over = True
+            self._asked.set()
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, control: Control, frame_wh: tuple[int, int] | None) -> None:
         while self._asked.wait() and not self._over:
             self._asked.clear()
             try:
-                self._say(self._reload())
+                self._say(self._reload(control, frame_wh))
             except (OnsightError, OSError) as error:
                 self._say(f"nothing was changed: {error}")
+            except Exception as error:  # whatever a library makes of a damaged file; the next one may be whole
+                self._say(f"nothing was changed: {type(error).__name__}: {error}")
 
-    def _reload(self) -> str:
+    def _reload(self, control: Control, frame_wh: tuple[int, int] | None) -> str:
         call = read_again(self._call)
         waiting = sorted(flag for flag, name in _flags(call) if name not in _AGAIN and self._differs(call, name))
-        judge = open_judge(call, self._frame_wh, quiet=True)
-        done = self._take(judge)
+        judge = open_judge(call, frame_wh, quiet=True)
+        done = _take(control, judge)
         self._call = call if not waiting else self._call
         if waiting:
             return f"{done}; {', '.join(waiting)} will change when it is started again"
         return done
 
-    def _take(self, judge: Judge) -> str:
-        now = self._control.judge
-        if _same_model(now, judge):
-            judge.classifier.close()
-            wanted = judge.settings
-            if wanted == now.settings:
-                return "read again: nothing has changed"
-            self._control.adjust(lambda _: wanted)
-            return "read again: other settings hold now"
-        self._control.replace(lambda _: judge)
-        return f"read again: {judge.classifier.spec.name} ({_variant(judge)}) answers from now on"
-
     def _differs(self, call: click.Context, name: str) -> bool:
         return bool(call.params.get(name) != self._call.params.get(name))
+
+
+def _take(control: Control, judge: Judge) -> str:
+    now = control.judge
+    if _same_model(now, judge):
+        judge.classifier.close()
+        wanted = judge.settings
+        if wanted == now.settings:
+            return "read again: nothing has changed"
+        control.adjust(lambda _: wanted)
+        return "read again: other settings hold now"
+    control.replace(lambda _: judge)
+    return f"read again: {judge.classifier.spec.name} ({_variant(judge)}) answers from now on"
 
 
 def read_again(call: click.Context) -> click.Context:
@@ -142,13 +140,11 @@ def reload_on_hangup(reloader: Reloader, stop: threading.Event) -> Iterator[None
         else:
             reloader.ask()
 
-    reloader.start()
     before = signal.signal(number, handle)
     try:
         yield
     finally:
         signal.signal(number, before or signal.SIG_DFL)
-        reloader.close()
 
 
 def say_on_stderr(line: str) -> None:

@@ -120,6 +120,26 @@ def test_without_a_file_the_model_is_looked_at_again(tmp_path: Path) -> None:
         assert "nothing has changed" in run.hang_up()
 
 
+def test_one_that_comes_while_the_model_loads_is_answered_once_it_runs(tmp_path: Path) -> None:
+    """Its own process, in which opening the source is where the signal comes."""
+    script = (
+        "import os, signal, sys; from onsight_edge import sources; from onsight.main import main\n"
+        "opened = sources.open_source\n"
+        "def hung_up(*given, **more): os.kill(os.getpid(), signal.SIGHUP); return opened(*given, **more)\n"
+        "sources.open_source = hung_up\n"
+        "sys.exit(main(['run', '--source', 'synthetic://', '--seconds', '3', '--quiet', '--jsonl', 'lines']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == "onsight: read again: nothing has changed\n"
+
+
 def test_nohup_is_respected(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -107,8 +107,9 @@ def command(
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
     check_call(model, uri, outputs, serving, as_json=as_json)
-    # signals from here on end the run, also while the model loads
-    with _stop_on_signals() as stop:
+    # signals are heard from here on, also while the model loads
+    reloader = Reloader(call, say_on_stderr)
+    with _stop_on_signals() as stop, reload_on_hangup(reloader, stop):
         from onsight_edge.control import Control
         from onsight_edge.live import run_live
         from onsight_edge.sources import open_source
@@ -128,7 +129,7 @@ def command(
                 if web is not None:
                     say_where(web, serving)
 
-            with reload_on_hangup(Reloader(call, control, source.size_wh, say_on_stderr), stop):
+            with reloader.answering(control, source.size_wh):
                 summary = run_live(
                     source,
                     judge.classifier,

@@ -64,9 +64,11 @@ async def read_json(request: Request, known: Mapping[str, tuple[type, ...]]) -> 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != JSON_TYPE:
         raise ApiError(415, "not-json", f"expected a body of type {JSON_TYPE}, not {kind or 'none'}")
-    body = await request.body()
-    if len(body) > MOST_JSON:
-        raise ApiError(413, "too-large", f"expected at most {MOST_JSON} bytes of JSON, not {len(body)}")
+    body = b""
+    async for part in request.stream():  # so that what is too much is never held in memory
+        body += part
+        if len(body) > MOST_JSON:
+            raise ApiError(413, "too-large", f"expected at most {MOST_JSON} bytes of JSON")
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -240,6 +240,9 @@ def test_bodies_are_bounded_whether_or_not_they_say_how_long_they_are(plain: Any
         assert sent < 3 * MOST_BODY
     big = b'{"label": "' + b"x" * 20_000 + b'"}'
     assert plain.ask("POST", "/api/collect", big, {"Content-Type": "application/json"}).status == 413
+    head = b"PUT /api/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with plain.raw(head + f"Content-Length: {MOST_BODY}\r\n\r\n".encode() + bytes(20_000)) as connection:
+        assert ended(connection, 10).startswith(b"HTTP/1.1 413"), "without the rest, which would take the memory"
     with plain.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 40_000) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
     assert plain.ask("GET", "/healthz").status == 200
