@@ -197,7 +197,7 @@ def test_neither_a_bundle_nor_a_trusted_file_is_tried(bare: Path, monkeypatch: p
 def test_another_version_of_the_runtime_is_another_trial(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = count_children(monkeypatch)
     open_model(bare)
-    monkeypatch.setattr(contact, "_runtimes", lambda model_format: ["ai_edge_litert-99.dist-info"])
+    monkeypatch.setattr(contact, "_runtimes", lambda model_format, backend: ["ai_edge_litert-99.dist-info"])
     open_model(bare)
     assert asked == ["auto", "auto"]
 
