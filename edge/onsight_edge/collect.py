@@ -138,7 +138,8 @@ class Collector:
         while not place.exists():
             place = place.parent
         if shutil.disk_usage(place).free < size + _RESERVE_BYTES:
-            raise SinkError(f"cannot write below {self.folder}: the disk is full")
+            kept = f"{_RESERVE_BYTES >> 20} MiB that stay free"
+            raise SinkError(f"cannot write below {self.folder}: the disk is full, but for {kept}")
 
 
 def folder_bytes(folder: Path) -> int:
