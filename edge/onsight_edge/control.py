@@ -14,6 +14,7 @@ import numpy as np
 
 from onsight_edge.errors import OnsightError
 from onsight_edge.judge import Judge, Settings
+from onsight_edge.memory import give_back
 
 _TAKEN_S = 10.0  # the loop looks ten times a second even while no frame comes
 
@@ -75,6 +76,7 @@ class Control:
                 judge.classifier.close()
                 raise
             before.classifier.close()
+            give_back()
             return judge
 
     def take(self) -> tuple[Judge, bool]:

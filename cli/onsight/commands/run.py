@@ -112,9 +112,11 @@ def command(
     with _stop_on_signals() as stop, reload_on_hangup(reloader, stop):
         from onsight_edge.control import Control
         from onsight_edge.live import run_live
+        from onsight_edge.memory import few_heaps
         from onsight_edge.sources import open_source
         from onsight_edge.sources.source import parse_size
 
+        few_heaps()
         size_wh = None if size is None else parse_size(size)
         sinks = [*make_sinks(outputs), *_service_sink()]
         # the source first: it fails sooner than a model loads, and says so in one line

@@ -11,6 +11,7 @@ from pathlib import Path
 from onsight_edge.collect import time_name
 from onsight_edge.errors import SinkError
 from onsight_edge.frame import SOURCE_LOST, Notice, Result
+from onsight_edge.memory import give_back
 from onsight_edge.sinks.mp4 import RESERVE_BYTES, Mp4Sink
 from onsight_edge.sinks.sink import RunInfo
 
@@ -140,6 +141,7 @@ class SegmentsSink:
         try:
             segment.close()
             self._make_room()  # for the one that is being written meanwhile
+            give_back()
         except SinkError as error:
             self._problem = error
 

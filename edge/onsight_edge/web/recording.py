@@ -10,12 +10,14 @@ from typing import Any
 from onsight_edge.collect import folder_bytes, time_name
 from onsight_edge.errors import SinkError
 from onsight_edge.frame import Result
+from onsight_edge.memory import give_back
 from onsight_edge.sinks import RunInfo, SinkWorker
 from onsight_edge.sinks.mp4 import Mp4Sink
 
 LONGEST_S = 30 * 60.0  # a forgotten recording ends by itself
 _FINISH_S = 8.0
 _LOOK_S = 2.0
+_RESERVE_BYTES = 2**20  # of the budget, for what comes between looks and for a file's index
 
 
 class Recorder:
@@ -28,6 +30,8 @@ class Recorder:
         self._ending: SinkWorker | None = None  # one that was ended because it was long enough
         self._name: str | None = None
         self._began = self._looked = 0.0
+        self._used = 0
+        self._reserve = min(_RESERVE_BYTES, budget_bytes // 4)
         self._error: str | None = None
         self._lock = threading.Lock()
 
@@ -51,6 +55,7 @@ class Recorder:
             sink.open(self._info)
             self._worker, self._name, self._error = SinkWorker(sink, wait=False), name, None
             self._began = self._looked = time.monotonic()
+            self._used = folder_bytes(self._folder)
 
     def stop(self) -> None:
         """End the video, if there is one, and wait until its file is whole."""
@@ -66,7 +71,10 @@ class Recorder:
         now = time.monotonic()
         if now - self._looked >= _LOOK_S:
             self._looked = now
-            if now - self._began > LONGEST_S or folder_bytes(self._folder) > self._budget_bytes:
+            used = folder_bytes(self._folder)
+            coming = max(0, used - self._used)  # until the next look, if it goes on like this
+            self._used = used
+            if now - self._began > LONGEST_S or used + coming > self._budget_bytes - self._reserve:
                 worker.close()
                 self._ending, self._worker = worker, None
 
@@ -88,9 +96,10 @@ class Recorder:
             worker.close(_FINISH_S)
             done = worker.join(_FINISH_S)
             self._error = done.error
+            give_back()
             if not done.written:  # without a frame there is no file
                 self._name = None
 
     def _check_budget(self) -> None:
-        if folder_bytes(self._folder) >= self._budget_bytes:
+        if folder_bytes(self._folder) >= self._budget_bytes - self._reserve:
             raise SinkError(f"{self._folder} has reached its {self._budget_bytes / 2**20:g} MiB: take videos away")
