@@ -44,6 +44,7 @@ def test_litert_answers_alike_without_xnnpack(shipped: Path, frames: list[np.nda
         for frame in frames:
             # both round to steps of 1/256 layer by layer, and the stored temperature widens that
             np.testing.assert_allclose(plain.classify(frame).scores, usual.classify(frame).scores, atol=0.15)
+    assert usual.backend.detail == "closed"
 
 
 def test_opencv_answers_as_onnx_runtime_does(

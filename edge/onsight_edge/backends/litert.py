@@ -51,7 +51,10 @@ class LiteRTBackend:
 
         Asked when wanted: only records and `onsight doctor` need it.
         """
-        executed = [one["op_name"] for one in self._interpreter._get_ops_details()]
+        interpreter = self._interpreter
+        if interpreter is None:
+            return "closed"
+        executed = [one["op_name"] for one in interpreter._get_ops_details()]
         parts = executed.count("DELEGATE")
         if not parts:
             return "built-in kernels"

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from onsight_edge.control import Control
 from onsight_edge.device import describe_device
 from onsight_edge.frame import Result
+from onsight_edge.judge import Judge
 from onsight_edge.sinks import RunInfo
 from onsight_edge.sources.source import Health
 from onsight_edge.telemetry import telemetry
@@ -57,9 +58,8 @@ class Watching:
         """`GET /api/info`."""
         if self._device is None:
             self._device = await self._in_thread(lambda: describe_device().to_json())
-        judge = self._control.judge
+        judge, version, detail = await self._in_thread(self._running)
         spec, model, backend = judge.classifier.spec, judge.classifier.model, judge.classifier.backend
-        version = await self._in_thread(lambda: str(backend.version))
         return answer(
             {
                 "onsight": __version__,
@@ -76,7 +76,7 @@ class Watching:
                     "name": backend.name,
                     "version": version,
                     "threads": backend.threads,
-                    "detail": backend.detail,
+                    "detail": detail,
                 },
                 "source": {
                     "name": public_source(self._info.source),
@@ -89,6 +89,15 @@ class Watching:
                 "settings": self._changes.settings_json(),
             }
         )
+
+    def _running(self) -> tuple[Judge, str, str]:
+        """The judge, and version and detail of its runtime; asked anew where that was replaced meanwhile."""
+        while True:
+            judge = self._control.judge
+            backend = judge.classifier.backend
+            version, detail = backend.version, backend.detail
+            if self._control.judge.classifier.backend is backend:
+                return judge, str(version), detail
 
     async def state(self, request: Request) -> Response:
         """`GET /api/state`."""

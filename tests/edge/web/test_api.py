@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import load_dataset
 from onsight_edge.frame import SOURCE_BACK, SOURCE_LOST, Notice
@@ -419,3 +420,20 @@ def test_prometheus_reads_the_same_figures_as_of_its_own_sink(plain: Any) -> Non
     before = plain.ask("GET", "/api/state").json["classified"]
     assert 0 < found["onsight_frames"].samples[0].value <= before
     assert next(sample.labels for sample in found["onsight_info"].samples)["model"] == "colours"
+
+
+def test_info_asks_anew_where_the_model_was_replaced_while_it_was_asked(serve: Any, judged: Any) -> None:
+    with serve() as served:
+
+        class Replaced(FakeBackend):
+            """Replaced, and closed, as soon as it is asked for its version."""
+
+            @property
+            def version(self) -> str:  # type: ignore[override]
+                served.control.replace(judged)
+                return "of before"
+
+        spec = served.control.judge.classifier.spec
+        own = Replaced(spec, lambda batch: np.array([[0.2, 0.7, 0.1]], np.float32))
+        served.control.replace(lambda now: make_judge(Classifier(spec, own), now, sentinel=False))
+        assert served.ask("GET", "/api/info").json["backend"]["version"] == "0"
