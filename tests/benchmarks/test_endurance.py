@@ -112,7 +112,7 @@ def test_older_frames_lost_results_and_outputs_that_failed_are_found() -> None:
     old = [(t, age + 5 * (t >= 180), dropped) for t, age, dropped in good.results]
     assert missed(seen(results=old)) == ["p90 of the frame age"]
     lost = ["results that the logs or outputs without pictures lost"]
-    assert missed(seen(rows=good.rows - 1)) == lost == missed(seen(frames=1))
+    assert missed(seen(rows=good.rows - 1)) == lost == missed(seen(disordered=1))
     assert missed(seen(summary=with_sink("jsonl", dropped=1))) == lost
     assert missed(seen(summary=with_sink("mp4", dropped=9))) == []  # pictures may be left out
     assert missed(seen(summary=with_sink("mp4", failures=1, restarts=1))) == ["outputs that failed"]

@@ -63,6 +63,7 @@ def judge(
         "reloads": seen.reloads,
         "reloaded": seen.reloaded,
         "outages": seen.outages,
+        "posts_failed": seen.posts_failed,
         "clients": seen.counts,
         "failed": seen.failed,
         "exit_status": seen.status,
@@ -87,7 +88,9 @@ def judge(
         ),
         Target("p90 of the frame age, last cycle minus second, ms", rise, round(MOST_RISE * 1000 / fps, 3)),
         Target("outputs that failed", float(len(troubled)), 0.0),
-        Target("results that the logs or outputs without pictures lost", float(_sum(missing, lost) + seen.frames), 0.0),
+        Target(
+            "results that the logs or outputs without pictures lost", float(_sum(missing, lost) + seen.disordered), 0.0
+        ),
         Target("events that did not arrive, or twice", float(undelivered), 0.0),
         Target("reloads that were not heeded", float(seen.reloads - seen.reloaded), 0.0),
         Target("requests of clients that failed", float(sum(seen.failed.values())), 0.0),

@@ -41,10 +41,10 @@ class Seen:
     Attributes:
         looks: at the process, from when it was ready.
         results: (seconds since it was ready, age in ms, dropped so far) of each line of its JSON Lines.
-        frames: indices in those lines that did not rise, which would be a line lost or doubled.
+        disordered: lines among them whose frame's number was not above the one before.
         rows: of its CSV. rotations: files of JSON Lines that were seen.
         events: ids of decisions in its events file, in their order.
-        summary: the run's own. status: its exit status. said: its last lines on standard error.
+        summary: the run's own. status: its exit status.
         reloads: SIGHUPs. reloaded: lines of it that told that they were heeded.
         posted: ids that the webhook's receiver took, and how often. posts_failed: that it failed on purpose.
         published: the same for MQTT; None without a broker. outages: of it.
@@ -53,13 +53,12 @@ class Seen:
 
     looks: list[Look] = field(default_factory=list)
     results: list[tuple[float, float, int]] = field(default_factory=list)
-    frames: int = 0
+    disordered: int = 0
     rows: int = 0
     rotations: int = 0
     events: list[str] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     status: int = 0
-    said: list[str] = field(default_factory=list)
     reloads: int = 0
     reloaded: int = 0
     posted: Counter[str] = field(default_factory=Counter)
@@ -85,7 +84,7 @@ class _Logs:
             value = json.loads(line)
             if "frame" in value:
                 self._seen.results.append((round(t_s, 2), value["age_ms"], value["dropped"]))
-                self._seen.frames += value["frame"] <= self._last
+                self._seen.disordered += value["frame"] <= self._last
                 self._last = value["frame"]
         self._seen.rows += sum(not line.startswith("at,") for line in self._rows.lines())
         for line in self._events.lines():
@@ -154,7 +153,6 @@ def watch_run(
         seen.published = None if subscriber is None else subscriber.ids
         seen.counts, seen.failed = dict(clients.counts), dict(clients.failed)
         lines = (root / "stderr").read_text(encoding="utf-8", errors="replace").splitlines()
-        seen.said = lines[-20:]
         seen.reloaded = sum("read again:" in line for line in lines)
     return seen, given, without
 

@@ -96,9 +96,10 @@ class Mp4Sink:
             if not self._writer.isOpened():
                 raise SinkError(f"cannot write {self.path}: this OpenCV has no encoder for MP4 (mp4v)")
         image = _fitted(image, self._size_wh)
-        for _ in range(self._repeats(result.frame.captured_ns)):
-            self._writer.write(image)
-            self._written += 1
+        with quiet_opencv():  # on a full disk it has a line for each frame, and no error
+            for _ in range(self._repeats(result.frame.captured_ns)):
+                self._writer.write(image)
+                self._written += 1
 
     def close(self) -> None:
         """Finish the file, look whether all of it is there, and give it its name.
