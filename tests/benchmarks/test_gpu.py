@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from onsight.main import main
 from onsight_benchmarks.gpu import card, frameworks, pictures
 from onsight_benchmarks.gpu.baseline import DRY_RUN, bench_gpu
 from onsight_benchmarks.gpu.kit import prepare_kit
@@ -92,10 +93,12 @@ def test_a_card_is_watched_by_a_process_of_its_own(tmp_path: Path) -> None:
         f'echo "{line}"\ntouch {tmp_path}/told\nexec sleep 60\n'
     )
     smi.chmod(0o755)
-    watch = card.CardWatch("g", str(smi))
-    while not (tmp_path / "told").exists():
-        assert watch._process is not None and watch._process.poll() is None
-    gpu, _ = watch.stop()
+    with card.CardWatch("g", str(smi)) as watch:
+        assert watch._process is not None
+        while not (tmp_path / "told").exists():
+            assert watch._process.poll() is None
+        gpu, _ = watch.stop()
+    assert watch._process.returncode is not None
     assert (gpu.name, gpu.cuda, gpu.sm_mhz) == ("NVIDIA H200", "13.0", 1980.0)
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("-i ") and "--query-gpu=name,driver_version" in asked and "-lms 500" in asked
@@ -266,6 +269,43 @@ def test_records_are_taken_until_the_time_is_over(run: Path, tmp_path: Path) -> 
     assert Record.load(trained.path) == trained.record and not trained.record.valid
     assert untrained.record is None and untrained.failure.startswith("left out: 0 s were left")
     assert [one.name for one in out.iterdir()] == ["tiny-tensorflow-dry-run.json"]
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_commands_dry_run(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "gpu.json"
+    flags = ["--batch", "1,2", "--iterations", "10", "--warmup", "1", "--out", str(out), "--no-values"]
+    assert call(str(bundle), "--gpu-dry-run", *flags) == 0
+    printed = capsys.readouterr().out
+    assert "as a dry run: no GPU took part" in printed and "…" not in printed
+    assert f"not valid: {DRY_RUN}" in printed and "the same class as onnxruntime on the CPU for 256 of 256" in printed
+    record = Record.load(out)
+    assert record.gpu is None and [one.values_us for one in record.measurements] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--gpu"], "the model that ships has neither"),
+        (["MODEL", "--gpu", "--threads", "2"], "--threads does nothing with --gpu"),
+        (["MODEL", "--gpu-dry-run", "--scenario", "live"], "--scenario does nothing with --gpu"),
+        (["MODEL", "--precision", "tf32"], "--precision belongs to --gpu"),
+        (["MODEL", "--gpu", "--batch", "many"], "--batch needs numbers such as 1,8"),
+        (["MODEL", "--gpu", "--gpu-framework", "jax"], "jax does not execute a bundle's .onnx files"),
+        (["MODEL", "--gpu", "--out", "record.txt"], "--out must name a .json file"),
+    ],
+)
+def test_flags_that_do_nothing_are_refused(
+    bundle: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    assert call(*(str(bundle) if flag == "MODEL" else flag for flag in flags)) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow

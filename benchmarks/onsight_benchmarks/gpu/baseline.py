@@ -6,6 +6,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -90,21 +91,22 @@ def bench_gpu(
             for one in tuple(found):
                 found.append(with_tf32(one, dry_run=dry_run))
         subjects, skipped = _open(networks, found, precisions, batches, warmup, pictures, dry_run, tell)
-        card = None if dry_run else CardWatch(found[0].gpu or "")
-        watch, before = Watch(), _cpu_seconds(found)
-        rounds = measure_rounds(
-            [one.measure for one in subjects],
-            iterations=iterations,
-            seconds=seconds,
-            rng=random.Random(seed),
-            progress=lambda share: tell("measuring", share),
-        )
-        spent = _cpu_seconds(found) - before
-        conditions, objections = watch.stop(os.cpu_count() or 1, workers_s=spent)
         gpu: Gpu | None = None
-        if card is not None:
-            gpu, held = card.stop()
-            objections = (*objections, *held)
+        with nullcontext() if dry_run else CardWatch(found[0].gpu or "") as card:
+            before = _cpu_seconds(found)
+            watch = Watch()
+            rounds = measure_rounds(
+                [one.measure for one in subjects],
+                iterations=iterations,
+                seconds=seconds,
+                rng=random.Random(seed),
+                progress=lambda share: tell("measuring", share),
+            )
+            spent = _cpu_seconds(found) - before
+            conditions, objections = watch.stop(os.cpu_count() or 1, workers_s=spent)
+            if card is not None:
+                gpu, held = card.stop()
+                objections = (*objections, *held)
     finally:
         for one in found:
             one.worker.close()

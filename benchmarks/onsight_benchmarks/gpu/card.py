@@ -61,7 +61,7 @@ class CardWatch:
         self._name = name
         self._command = command or shutil.which("nvidia-smi")
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `stop`)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
         if self._command is not None:
             query = ["--query-gpu=" + ",".join(_FIELDS), "--format=csv,noheader,nounits", "-lms", str(_EVERY_MS)]
             with contextlib.suppress(OSError):
@@ -69,15 +69,24 @@ class CardWatch:
                     [self._command, "-i", visible_card(), *query], stdout=self._output, stderr=subprocess.DEVNULL
                 )
 
+    def __enter__(self) -> CardWatch:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+        self._output.close()
+
     def stop(self) -> tuple[Gpu, tuple[str, ...]]:
         """The card, and every reason why what was measured on it should not count."""
+        self._end()
+        self._output.seek(0)
+        readings = read_lines(self._output.read().decode(errors="replace"))
+        return summarise_card(readings, self._name, None if self._command is None else _cuda_version(self._command))
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
-        self._output.seek(0)
-        readings = read_lines(self._output.read().decode(errors="replace"))
-        self._output.close()
-        return summarise_card(readings, self._name, None if self._command is None else _cuda_version(self._command))
 
 
 def visible_card() -> str:

@@ -100,7 +100,7 @@ def scores_function(model: Any, spec: ModelSpec) -> Callable[[Any], Any]:
     def scores(pixels: Any) -> Any:
         values = ops.cast(pixels, "float32")
         if not spec.raw_pixels:
-            values = (values - mean) / std
+            values = ops.divide(ops.subtract(values, mean), std)
         return ops.cast(model(values, training=False), "float32")
 
     return scores

@@ -16,13 +16,15 @@ from onsight_benchmarks.gpu.job import Job
 from onsight_benchmarks.gpu.keras_networks import load_network, scores_function
 from onsight_benchmarks.gpu.runners import Sight
 
+# matrix units of Ampere and later round float32 to TF32's 10 bits unless they are told not to
+_ARITHMETIC = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
+
 
 def look(tf32: bool) -> Sight:
     """See `runners`."""
     import jax
 
-    # without this, matrix units of Ampere and later round float32 to 10 bits
-    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
+    del tf32  # the job's precision decides when it is compiled
     try:
         device = jax.devices("gpu")[0]
     except RuntimeError:
@@ -47,7 +49,8 @@ class JaxRunner:
         width, height = spec.input_size_wh
         scores = jax.jit(scores_function(load_network(job), spec))
         shape = jax.ShapeDtypeStruct((job.batch, height, width, spec.channels), np.uint8)
-        self._scores = scores.lower(shape).compile()
+        with jax.default_matmul_precision(_ARITHMETIC[job.precision]):
+            self._scores = scores.lower(shape).compile()
         self.detail = "XLA"
 
     def upload(self, pictures: NDArray[Any]) -> Any:

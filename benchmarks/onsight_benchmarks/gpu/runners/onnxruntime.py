@@ -53,21 +53,39 @@ class OnnxRuntimeRunner:
         if sha256_bytes(data) != job.sha256:
             raise IntegrityError(f"{Path(job.path).name} has changed meanwhile")
         onnxruntime.set_default_logger_severity(3)
-        half = "1" if job.precision == "float16" else "0"
-        options: dict[str, dict[str, str]] = {
-            "CUDA": {"use_tf32": "0", "enable_cuda_graph": "1"},
-            "TensorRT": {"trt_fp16_enable": half, "trt_cuda_graph_enable": "1"},
-            "CPU": {},
-        }
-        name = job.provider if gpu else "CPU"
-        wanted = PROVIDERS[name]
-        self._session = onnxruntime.InferenceSession(data, providers=[(wanted, options[name])])
-        got = self._session.get_providers()[0]
-        if got != wanted:
-            raise BackendError(f"onnxruntime did not take {wanted} but {got}: a library that it needs is missing")
         self._place = ("cuda", 0) if gpu else ("cpu", 0)
+        name = job.provider if gpu else "CPU"
+        self.detail = PROVIDERS[name]
+        try:
+            self._open(job, data, name, graph=gpu)
+            if gpu:
+                self.detail += ", CUDA graph"
+        except Exception as error:  # nodes that stay on the CPU cannot be captured
+            if not gpu or isinstance(error, BackendError):
+                raise
+            self._open(job, data, name, graph=False)
+            self.detail += f", no CUDA graph ({type(error).__name__})"
+
+    def _open(self, job: Job, data: bytes, name: str, *, graph: bool) -> None:
+        """Open a session and execute it once, which captures its graph."""
+        import onnxruntime
+
+        captured = "1" if graph else "0"
+        cuda = ("CUDAExecutionProvider", {"use_tf32": "0", "enable_cuda_graph": captured if name == "CUDA" else "0"})
+        half = "1" if job.precision == "float16" else "0"
+        providers: dict[str, list[tuple[str, dict[str, str]]]] = {
+            "CUDA": [cuda],
+            # what TensorRT does not take goes to CUDA
+            "TensorRT": [(PROVIDERS[name], {"trt_fp16_enable": half, "trt_cuda_graph_enable": captured}), cuda],
+            "CPU": [(PROVIDERS["CPU"], {})],
+        }
+        self._session = onnxruntime.InferenceSession(data, providers=providers[name])
+        got = self._session.get_providers()[0]
+        if got != PROVIDERS[name]:
+            raise BackendError(
+                f"onnxruntime did not take {PROVIDERS[name]} but {got}: a library that it needs is missing"
+            )
         self._encode = _encoder(job, self._session)
-        self._output = self._session.get_outputs()[0].name
         width, height = job.model_spec.input_size_wh
         shape = (job.batch, height, width, job.model_spec.channels)
         first = self._encode(np.zeros(shape, np.uint8))
@@ -77,10 +95,10 @@ class OnnxRuntimeRunner:
         self._scores = onnxruntime.OrtValue.ortvalue_from_numpy(scores, *self._place)
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(self._session.get_inputs()[0].name, self._input)
-        self._binding.bind_ortvalue_output(self._output, self._scores)
+        self._binding.bind_ortvalue_output(self._session.get_outputs()[0].name, self._scores)
         self._no_wait = onnxruntime.RunOptions()
         self._no_wait.add_run_config_entry("disable_synchronize_execution_providers", "1")
-        self.detail = wanted + (", CUDA graph" if gpu else "")
+        self._session.run_with_iobinding(self._binding)
 
     def upload(self, pictures: NDArray[Any]) -> Any:
         """See `Runner`."""

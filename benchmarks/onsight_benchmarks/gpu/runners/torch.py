@@ -8,6 +8,7 @@ Waiting: https://docs.pytorch.org/docs/stable/notes/cuda.html#asynchronous-execu
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -124,7 +125,8 @@ class TorchRunner:
             with torch.cuda.graph(graph):
                 answer = scores(self._input)
         except Exception as error:
-            torch.cuda.synchronize()
+            with contextlib.suppress(RuntimeError):  # may tell of the failed capture once more
+                torch.cuda.synchronize()
             how.append(f"no CUDA graph ({type(error).__name__})")
             return scores
         how.append("CUDA graph")
