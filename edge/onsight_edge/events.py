@@ -73,6 +73,12 @@ class EventMaker:
         }
 
 
-def trouble_of(notice: Notice) -> str | None:
-    """The kind of trouble that this notice begins or ends; None for one that only says what happened."""
-    return None if notice.kind in _MOMENTS else _ENDS.get(notice.kind, notice.kind)
+def trouble_of(notice: Notice) -> tuple[str, str] | None:
+    """What trouble this notice begins or ends: its kind, and which output has it, since several may fail at once.
+
+    The second is empty for other kinds. None for a notice that only says what happened.
+    """
+    if notice.kind in _MOMENTS:
+        return None
+    kind = _ENDS.get(notice.kind, notice.kind)
+    return kind, notice.text.partition(":")[0] if kind == SINK_FAILED else ""

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from onsight_edge.errors import SinkError
+from onsight_edge.events import SINK_BACK, SINK_FAILED
 from onsight_edge.frame import SOURCE_BACK, SOURCE_LOST, Frame, Notice, Prediction, Result, Timings
 from onsight_edge.sinks import RunInfo, SinkSummary
 from onsight_edge.sinks.homeassistant import discovery
@@ -62,6 +63,9 @@ def test_the_page_has_what_the_run_did(sink: PrometheusSink) -> None:
     sink.notice(Notice(SOURCE_LOST, "gone", 0))
     sink.notice(Notice(SOURCE_BACK, "back", 0, over=True))
     sink.notice(Notice("granted", "another rate", 0))
+    sink.notice(Notice(SINK_FAILED, "csv: full", 0))
+    sink.notice(Notice(SINK_FAILED, "mqtt: away", 0))
+    sink.notice(Notice(SINK_BACK, "mqtt: works", 0, over=True))
     found = page(sink)
     assert found["onsight_frames_total"] == 3 and found["onsight_frames_dropped_total"] == 5
     assert found["onsight_answers_total{label=class 0}"] == 2
@@ -70,6 +74,7 @@ def test_the_page_has_what_the_run_did(sink: PrometheusSink) -> None:
     assert found["onsight_frame_age_seconds_bucket{le=0.005}"] == 3
     assert (found["onsight_results_per_second"], found["onsight_score_ratio"]) == (19.5, 0.75)
     assert (found["onsight_trouble{kind=dark}"], found["onsight_trouble{kind=source-lost}"]) == (1, 0)
+    assert found["onsight_trouble{kind=sink-failed}"] == 1, "the other one still fails"
     assert found["onsight_notices_total{kind=granted}"] == 1 and "onsight_trouble{kind=granted}" not in found
     assert found["onsight_sink_written_total{sink=mqtt}"] == 7 and found["onsight_sink_up{sink=mqtt}"] == 1
     assert found["onsight_sink_count{sink=mqtt,what=waiting}"] == 3

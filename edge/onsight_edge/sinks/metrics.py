@@ -72,6 +72,7 @@ class LiveMetrics:
             ["kind"],
             registry=own,
         )
+        self._lasting: set[tuple[str, str]] = set()
         stages = Histogram("onsight_stage_seconds", "Time of a stage.", ["stage"], buckets=_STAGE_BUCKETS, registry=own)
         self._preprocess = stages.labels("preprocess")
         self._inference = stages.labels("inference")
@@ -120,7 +121,8 @@ class LiveMetrics:
             self._notices.labels(notice.kind).inc()
         trouble = trouble_of(notice)
         if trouble is not None:
-            self._trouble.labels(trouble).set(not notice.over)
+            (self._lasting.discard if notice.over else self._lasting.add)(trouble)
+            self._trouble.labels(trouble[0]).set(any(kind == trouble[0] for kind, _ in self._lasting))
 
     def exposition(self) -> bytes:
         """The page that Prometheus reads, of the type `CONTENT_TYPE`."""

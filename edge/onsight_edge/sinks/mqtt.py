@@ -73,7 +73,7 @@ class MqttSink:
         self._classes: tuple[str, ...] = ()
         self._last: Result | None = None
         self._source_lost = False
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[tuple[str, str], str] = {}
         self._state_due = self._result_due = 0.0
         self._state_at = float("-inf")
         self._ended = threading.Event()
@@ -138,11 +138,11 @@ class MqttSink:
         """
         if notice.text.startswith(f"{self.name}: "):
             return
-        kind = trouble_of(notice)
-        if kind is not None and notice.over:
-            self._trouble.pop(kind, None)
-        elif kind is not None:
-            self._trouble[kind] = notice.text
+        trouble = trouble_of(notice)
+        if trouble is not None and notice.over:
+            self._trouble.pop(trouble, None)
+        elif trouble is not None:
+            self._trouble[trouble] = notice.text
         if notice.kind == SOURCE_LOST:
             self._source_lost = True
         self._put(self._events.of_notice(notice))

@@ -48,7 +48,7 @@ class Hub:
         self._source = source
         self._ages = Histogram()
         self._maker = EventMaker(run)
-        self._active: dict[str, dict[str, Any]] = {}
+        self._active: dict[tuple[str, str], dict[str, Any]] = {}
         self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
         self._count = 0  # of all events, forgotten ones included
         self._lock = threading.Lock()

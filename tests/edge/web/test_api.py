@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import struct
 import time
 import zlib
@@ -18,6 +19,7 @@ import pytest
 from onsight_edge.backends.fake import FakeBackend
 from onsight_edge.classifier import Classifier
 from onsight_edge.datasets import load_dataset
+from onsight_edge.events import SINK_BACK, SINK_FAILED
 from onsight_edge.frame import SOURCE_BACK, SOURCE_LOST, Notice
 from onsight_edge.judge import Settings, make_judge
 
@@ -110,10 +112,13 @@ def test_a_lost_source_is_no_health_and_a_notice_until_it_is_back(serve: Any, sc
         assert [notice["notice"] for notice in state["notices"]] == [SOURCE_LOST]
         dark = cv2.imdecode(np.frombuffer(served.ask("GET", "/snapshot.jpg?plain=1").body, np.uint8), cv2.IMREAD_COLOR)
         assert np.ptp(dark.reshape(-1, 3).astype(int), axis=1).mean() < 12  # grey: nobody takes it for now
+        for notice in (Notice(SINK_FAILED, "csv: full", 1), Notice(SINK_FAILED, "mqtt: away", 2)):
+            source.on_notice(notice)
+        source.on_notice(Notice(SINK_BACK, "mqtt: works again", 3, over=True))
         source.on_notice(Notice(SOURCE_BACK, "back", time.monotonic_ns(), over=True))
         source.held.clear()
         until(lambda: served.ask("GET", "/healthz").status == 200)
-        assert served.ask("GET", "/api/state").json["notices"] == []
+        assert [one["text"] for one in served.ask("GET", "/api/state").json["notices"]] == ["csv: full"]
 
 
 def test_snapshot_is_the_picture_and_plain_has_nothing_drawn_on_it(plain: Any) -> None:
@@ -214,6 +219,11 @@ def test_a_budget_is_kept(serve: Any, tmp_path: Path) -> None:
 
 
 def test_a_recording_is_a_whole_video(serve: Any, tmp_path: Path, until: Any) -> None:
+    left, others = tmp_path / "recordings" / ".1.x.tmp.mp4", tmp_path / "recordings" / ".2.y.tmp.mp4"
+    left.parent.mkdir()
+    for file in (left, others):
+        file.write_bytes(b"half")
+    os.utime(left, (0, 0))  # of a run that was killed; the other one is being written by another run
     with serve(folder=tmp_path) as served:
         began = served.ask("POST", "/api/recording", {"action": "start"}).json
         assert began["recording"]
@@ -231,7 +241,7 @@ def test_a_recording_is_a_whole_video(serve: Any, tmp_path: Path, until: Any) ->
         until(lambda: served.ask("GET", "/api/state").json["classified"] > at["classified"] + 3)
     # one that runs when the run ends is finished too
     assert len(list((tmp_path / "recordings").glob("[0-9]*.mp4"))) == 2
-    assert not list((tmp_path / "recordings").glob(".*"))
+    assert list((tmp_path / "recordings").glob(".*")) == [others]
 
 
 def test_a_recording_that_is_too_long_ends_by_itself_as_a_whole_file(
