@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onsight_benchmarks.change import Against, Change
+from onsight_benchmarks.contradictions import contradiction
 from onsight_benchmarks.measurement import MeasuredModel, Measurement
 from onsight_benchmarks.objections import others_busy
 from onsight_benchmarks.plan import ALL
@@ -42,15 +43,17 @@ def what_was_measured(then: Record) -> dict[str, Any]:
     Raises:
         BenchmarkError: the record does not hold what a comparison needs.
     """
-    if then.gpu is not None:
-        raise BenchmarkError("it was taken on a graphics processor; --against measures on the processor only")
     if not then.measurements:
         raise BenchmarkError("it holds no measurement")
+    if then.gpu is not None or any(one.latency_ms.get("preprocess") is None for one in then.measurements):
+        raise BenchmarkError("it was taken with --gpu or --gpu-dry-run; --against measures from the frame on")
     for one in then.measurements:
         if one.over_time is not None:
             raise BenchmarkError("it was taken with --minutes; hold against one that was not")
         if one.values_us is None or STAGE not in one.values_us:
             raise BenchmarkError("it holds no single values (--no-values), which an interval needs")
+        if (said := contradiction(one)) is not None:
+            raise BenchmarkError(f"{one.label}: the record contradicts itself: {said}")
     scenarios = _each(one.scenario.name if one.scenario else "single-stream" for one in then.measurements)
     if len(scenarios) != 1:
         raise BenchmarkError(f"it holds several scenarios: {', '.join(scenarios)}")

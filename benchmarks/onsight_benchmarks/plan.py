@@ -77,23 +77,26 @@ def open_all(
     location = str(model) if str(model) == "default" else str(Path(model).resolve())
     opened: list[Combination] = []
     skipped: list[Skipped] = []
+    failures: list[str] = []  # in full, with the command that mends them
     for variant, model_format in _variants(str(model), variants, spec):
         for backend, asked in _backends(model_format, backends):
             for count in dict.fromkeys(threads):
                 try:
                     classifier = Classifier.open(model, variant=variant, backend=backend, threads=count, spec=spec)
                 except MissingExtraError as error:
+                    failures.append(str(error))
                     if asked:
                         skipped.append(Skipped(variant or model_format, backend, str(error)))
                     else:
                         skipped.append(Skipped(variant or model_format, backend, f"{error.package} is not installed"))
                     break
                 except BackendError as error:
+                    failures.append(str(error))
                     skipped.append(Skipped(variant or model_format, backend, str(error)))
                     break
                 opened.append(Combination(location, variant, classifier.backend.name, count, spec, classifier))
     if not opened:
-        why = "; ".join(dict.fromkeys(one.reason for one in skipped))
+        why = "; ".join(dict.fromkeys(failures))
         raise BenchmarkError(
             f"nothing to measure: {why or 'none of the backends asked for executes any of the variants asked for'}"
         )

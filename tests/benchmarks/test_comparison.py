@@ -225,6 +225,16 @@ def test_scenarios_compare_their_headline_figures(tmp_path: Path) -> None:
     assert other.beside[0].headline is None and other.beside[0].of.label == "tflite-int8/litert/1/b8 offline"
 
 
+def test_what_took_no_turns_is_not_paired_and_its_interval_is_of_many_blocks(tmp_path: Path) -> None:
+    # LoadGen and cameras measure one after the other: their records have one round that holds everything
+    both = record(measurement(2.0, variant="tflite-float32"), measurement(seed=1))
+    both = replace(both, method=replace(both.method, rounds=1, block=ROUNDS * BLOCK))
+    (beside,) = compare(tmp_path, both, to="tflite-int8/litert/1").beside  # type: ignore[arg-type]
+    assert beside.time is not None and beside.time.low is not None and beside.time.high is not None
+    assert (beside.time.way, beside.time.answer) == ("unpaired", "slower")
+    assert beside.time.low < 2.0 < beside.time.high and beside.time.high - beside.time.low > 0.001
+
+
 def test_energy_is_a_ratio_where_both_have_a_sensor(tmp_path: Path) -> None:
     def costing(joules: float) -> Measurement:
         return replace(measurement(), energy=Energy("rapl", joules, 2.0, joules / 0.3))
@@ -330,6 +340,8 @@ def test_what_is_no_latency_record_gets_a_line(tmp_path: Path) -> None:
         ('{"schema": 1, "kind": "overhead"}', "a record of 'overhead'"),
         (json.dumps({**value, "measurements": []}), "holds no measurement"),
         (good.read_text().replace('"throughput_fps": ', '"throughput_fps": -'), "throughput_fps: -"),
+        (re.sub(r'"p90": [0-9.]+', '"p90": 0.05', good.read_text(), count=1), "contradicts itself: preprocess: p90"),
+        (re.sub(r'"count": 300', '"count": 299', good.read_text(), count=1), "contradicts itself: preprocess: count"),
         (re.sub(r'"p50": [0-9.]+', '"p50": NaN', good.read_text(), count=1), "NaN is no number"),
     ):
         bad = tmp_path / "bad.json"
@@ -479,6 +491,21 @@ def test_the_page_is_well_formed_and_needs_nothing_beside_itself(count: int, tmp
     assert "it is not installed" in text and "held back" in text
     if count == 2:
         assert "5.0" in text and "× as fast" in text and "NVIDIA H200" in text
+
+
+def test_the_page_of_live_records_tells_of_ages_and_of_the_cameras_pace(tmp_path: Path) -> None:
+    live = everything()[0].measurements[2]
+    slower = replace(live, model=replace(live.model, variant="onnx-int8", sha256="9" * 64))
+    text = unescape(render(compare(tmp_path, record(live, slower, invalid=("the machine was busy",)))))
+    assert "results a second, at the camera's pace" in text and "one call after the other" not in text
+    assert "12.000 ms</strong><span>p99: one frame in a hundred was older" in text
+    assert "<li>Not valid: the machine was busy" in text and "A (r0)" not in text
+
+
+def test_one_measurement_is_no_chart_of_accuracy_against_time(tmp_path: Path) -> None:
+    edge = everything()[0]
+    alone = compare(tmp_path, replace(edge, measurements=edge.measurements[:1]))
+    assert "accuracy" not in _Page(render(alone)).ids and "88.00" in render(alone)
 
 
 def test_the_same_records_give_the_same_page(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +169,9 @@ def test_memory_is_read_from_proc(tmp_path: Path) -> None:
     status.write_text("Name:\tx\nVmHWM:\t  51200 kB\nVmRSS:\t   40960 kB\n")
     assert resident_mib(status) == (40.0, 50.0)
     assert resident_mib(tmp_path / "missing") == (None, None)
+
+
+def test_nothing_to_measure_names_what_to_install(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as where it is not installed
+    with pytest.raises(BenchmarkError, match=r"nothing to measure: .*pip install 'onsight\[onnx\]'"):
+        bench(bundle / "onnx-float32.onnx", iterations=10, fresh=0)

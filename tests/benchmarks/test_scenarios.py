@@ -111,6 +111,8 @@ def test_live_counts_every_frame_that_was_due(bundle: Path) -> None:
     assert len(one.values_us["age"]) == 20
     assert len(one.values_us["end_to_end"]) == one.frames.classified
     assert (found.method.source, found.method.fps) == ("synthetic://", 40.0)
+    # twenty frames at 40 a second take half a second: no more results a second than the camera gives
+    assert one.throughput_fps <= 40.0
 
 
 class Stalls:

@@ -10,6 +10,7 @@ import pytest
 
 from onsight.main import main
 from onsight_benchmarks.record import Record
+from onsight_benchmarks.stats import summarise
 
 
 def call(*arguments: str) -> int:
@@ -171,7 +172,8 @@ def faster_then(earlier: Path, path: Path, factor: float) -> Path:
     (one,) = record.measurements
     assert one.values_us is not None
     values = {stage: tuple(factor * value for value in taken) for stage, taken in one.values_us.items()}
-    replace(record, measurements=(replace(one, values_us=values),)).save(path)
+    latency = {stage: summarise([us / 1e3 for us in values[stage]]) for stage in one.latency_ms if stage in values}
+    replace(record, measurements=(replace(one, values_us=values, latency_ms={"capture": None, **latency}),)).save(path)
     return path
 
 

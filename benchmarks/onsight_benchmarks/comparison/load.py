@@ -10,6 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from onsight_benchmarks.comparison.subjects import Entry
+from onsight_benchmarks.contradictions import contradiction
 from onsight_benchmarks.record import Record
 from onsight_benchmarks.record_file import load_json
 from onsight_edge.errors import BenchmarkError, UsageError
@@ -53,7 +54,7 @@ def plain(text: str) -> str:
 
 
 def _check(record: Record, path: Path) -> None:
-    """Refuse figures that no clock gives: a damaged record, or one written by hand."""
+    """Refuse figures that no clock gives, or that the values do not: a damaged record, or one written by hand."""
     for one in record.measurements:
         figures = {f"latency_ms.{stage}": astuple(s) for stage, s in one.latency_ms.items() if s is not None}
         figures |= {f"values_us.{stage}": values for stage, values in (one.values_us or {}).items()}
@@ -69,6 +70,8 @@ def _check(record: Record, path: Path) -> None:
         for key, found in figures.items():
             if odd := [value for value in found if not (math.isfinite(value) and value >= 0)]:
                 raise BenchmarkError(f"{path}: {one.label}: {key}: {odd[0]} is no figure that can be measured")
+        if (said := contradiction(one)) is not None:
+            raise BenchmarkError(f"{path}: {one.label}: the record contradicts itself: {said}")
 
 
 def _letter(place: int) -> str:

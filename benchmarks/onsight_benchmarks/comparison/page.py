@@ -112,6 +112,7 @@ def _overview(comparison: Comparison, looks: dict[str, Look]) -> dict[str, Any]:
     return {
         "axis": Markup(forest_axis(scale)),
         "rows": rows,
+        "serial": any(subject.serial for subject in comparison.subjects),
         "accuracy": any(row["accuracy"] is not None for row in rows),
         "energy": any(row["energy"] is not None for row in rows),
     }

@@ -48,9 +48,14 @@ def _of_one(comparison: Comparison) -> Head:
     best = comparison.best[0]
     entry, one = best.entry, best.measured
     whole = best.whole
-    tiles = [Tile(_fps(best.fps), "pictures a second, one after the other")]
-    if whole is not None:
-        tiles.append(Tile(f"{ms(whole.p99)} ms", "p99: one call in a hundred takes longer"))
+    if best.serial:
+        tiles = [Tile(_fps(best.fps), "pictures a second, one after the other")]
+        if whole is not None:
+            tiles.append(Tile(f"{ms(whole.p99)} ms", "p99: one call in a hundred takes longer"))
+    else:
+        tiles = [Tile(_fps(best.fps), "results a second, at the camera's pace")]
+        if one.age_ms is not None:
+            tiles.append(Tile(f"{ms(one.age_ms.p99)} ms", "p99: one frame in a hundred was older"))
     if one.accuracy is not None and one.accuracy.pictures:
         tiles.append(Tile(f"{100 * one.accuracy.correct / one.accuracy.pictures:.2f} %", "accuracy, by its export"))
     if one.energy is not None:
@@ -67,7 +72,7 @@ def _of_one(comparison: Comparison) -> Head:
         figure, what = f"{_fps(best.fps)} pictures/s", "pictures a second"
     else:
         figure, what = f"{ms(whole.p50)} ms", f"median, {span_words(comparison)}"
-    fastest = f", the fastest of {count} measurements" if count > 1 else ""
+    fastest = f", the {'fastest' if best.serial else 'best'} of {count} measurements" if count > 1 else ""
     return Head(
         title=f"{one.model.name} on {entry.device}",
         figure=figure,

@@ -47,8 +47,11 @@ def method(entry: Entry) -> MethodTable:
         ("order", how.order),
         ("clock", how.clock),
         ("picture", f"{shown.name}, {shown.size_wh[0]}x{shown.size_wh[1]}, {shown.sha256[:_DIGITS]}"),
-        ("calls", f"{how.rounds} rounds of {how.block}, after {how.warmup} to warm up; seed {how.seed}"),
-        ("settling", f"{how.settle_calls} calls and {how.settle_ms:g} ms before each block"),
+        ("calls", f"{_rounds(how.rounds, how.block)}, after {how.warmup} to warm up; seed {how.seed}"),
+        (
+            "settling",
+            f"{how.settle_calls} calls and {how.settle_ms:g} ms before each block" if how.settle_calls else None,
+        ),
         ("fresh processes", f"{how.fresh} for each measurement" if how.fresh else None),
         ("took", f"{seen.seconds:,.1f} s"),
         ("other work", None if seen.others_cores is None else f"{seen.others_cores:.2f} of {device.cores} cores"),
@@ -65,6 +68,10 @@ def method(entry: Entry) -> MethodTable:
 def _runtime(backend: object) -> str:
     name, version, detail = (str(getattr(backend, key)) for key in ("name", "version", "detail"))
     return f"{name} {version}" + (f" ({detail})" if detail else "")
+
+
+def _rounds(rounds: int, block: int) -> str:
+    return f"{rounds:,} rounds of {block:,}" if rounds > 1 else f"{block:,} in one go"
 
 
 def _joined(*words: str | None) -> str:

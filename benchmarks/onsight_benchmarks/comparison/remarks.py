@@ -9,16 +9,15 @@ from onsight_benchmarks.comparison.subjects import Entry, begins_with_frame
 
 def cautions_on(entries: Sequence[Entry]) -> list[str]:
     """Why figures must not be believed, a sentence each: dry runs, and records that do not count."""
+    who = {entry.letter: f"{entry.letter} ({entry.name}) is " if len(entries) > 1 else "" for entry in entries}
     found = [
-        f"{entry.letter} ({entry.name}) is a dry run on {entry.record.device.cpu or 'a processor'}: its figures are no "
+        f"{who[entry.letter]}a dry run on {entry.record.device.cpu or 'a processor'}: its figures are no "
         "GPU's and say nothing of one"
         for entry in entries
         if entry.dry_run
     ]
     return found + [
-        f"{entry.letter} ({entry.name}) is not valid: {reason}"
-        for entry in entries
-        for reason in entry.record.invalid_because
+        f"{who[entry.letter]}not valid: {reason}" for entry in entries for reason in entry.record.invalid_because
     ]
 
 

@@ -146,7 +146,8 @@ class Subject:
         if values is None:
             return None
         method = self.entry.record.method
-        rounds = method.rounds > 0 and len(values) == method.rounds * method.block
+        # one round is none: what LoadGen or a camera measured one after the other took no turns
+        rounds = method.rounds > 1 and len(values) == method.rounds * method.block
         size = method.block if rounds else min(_CHUNK, len(values))
         size *= -(-(len(values) // size) // _MOST_BLOCKS)
         return Blocks(values[: len(values) // size * size].reshape(-1, size), rounds)

@@ -19,6 +19,8 @@ def span_words(comparison: Comparison) -> str:
     """From where to where a call's time goes."""
     if comparison.network_alone:
         return "the network alone, from its input to its scores"
+    if not any(subject.serial for subject in comparison.subjects):
+        return "answered frames, from due to an output"
     if all(subject.from_frame for subject in comparison.subjects):
         return "from the frame to the prediction"
     return "from the network's input on the host to its scores there"
@@ -30,7 +32,9 @@ def best_sentence(comparison: Comparison, best: Subject) -> str:
     figure = f"{best.fps:,.0f} pictures a second" if p50 is None else f"{p50:.3f} ms a call"
     if not best.serial and best.measured.scenario is not None:
         figure = scenario_words(best.measured.scenario)
-    said = f"{best.entry.letter}'s fastest on {best.entry.device}: {best.label}, {figure}"
+    which = "fastest" if best.serial else "youngest frames"
+    whose = f"{best.entry.letter}'s {which}" if len(comparison.entries) > 1 else which.capitalize()
+    said = f"{whose} on {best.entry.device}: {best.label}, {figure}"
     beside = comparison.relative(best)
     whole = None if beside is None else beside.time
     if whole is None:

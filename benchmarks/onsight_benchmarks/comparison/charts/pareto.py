@@ -18,14 +18,14 @@ _LONGEST = 30
 
 
 def pareto(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
-    """Measurements of one frame a call whose file's accuracy the record knows; None where none does."""
+    """Measurements of one frame a call whose file's accuracy the record knows; None for fewer than two."""
     points: dict[str, tuple[Subject, float, float, float, float]] = {}
     for subject in comparison.subjects:
         known, p50 = subject.measured.accuracy, subject.p50_ms
         if subject.one_frame and p50 and known is not None and known.pictures:
             low, high = wilson(known.correct, known.pictures)
             points[subject.name] = (subject, p50, known.correct / known.pictures, low, high)
-    if not points:
+    if len(points) < 2:
         return None
     found = list(points.values())
     bottom = svg.HIGH - svg.BOTTOM
