@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -176,12 +178,36 @@ def test_a_server_that_hangs_holds_up_nothing(server: Server, tmp_path: Path, mo
     sink.open(run_info())
     sink.write(result(0))
     until(lambda: sink.report().error is not None)
-    assert "timed out" in str(sink.report().error)
+    assert "no whole answer" in str(sink.report().error)
     started = time.monotonic()
     for index in range(1, 50):
         sink.write(result(index))
     sink.close()
     assert time.monotonic() - started < 15 and sink.report().counts["waiting"] == 50
+
+
+@pytest.mark.parametrize("head", [b"H" * 1000, b"HTTP/1.1 204 No Content\r\n" + b"X-A: 1\r\n" * 1000])
+def test_an_answer_that_drips_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 0.5)
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            for at in range(len(head)):
+                connection.sendall(head[at : at + 1])
+                if over.wait(0.05):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        sink = WebhookSink(Receiver(f"http://127.0.0.1:{listening.getsockname()[1]}/"), tmp_path / "box")
+        sink.open(run_info())
+        sink.write(result(0))
+        until(lambda: sink.report().error is not None)
+        assert "no whole answer within 0.5 s" in str(sink.report().error)
+        over.set()
+        sink.close()
 
 
 def test_a_redirect_is_not_followed(server: Server, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from onsight_edge.files import canonical_json
 from onsight_edge.frame import Notice, Result
 from onsight_edge.sinks.connection import Connection
 from onsight_edge.sinks.outbox import MOST, Outbox, Parcel
+from onsight_edge.sinks.posting import opener
 from onsight_edge.sinks.sink import RunInfo, SinkReport
 from onsight_edge.version import __version__
 
@@ -221,8 +222,7 @@ class WebhookSink:
             headers["webhook-signature"] = signature(self._key, parcel.id, stamp, parcel.body)
         request = urllib.request.Request(self.receiver.url, data=parcel.body, headers=headers, method="POST")
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                answer.read(1)
+            self._opener.open(request, timeout=TIMEOUT_S).close()  # of an answer only the head matters
         except urllib.error.HTTPError as error:
             with error:
                 if error.code in _REFUSED:
@@ -257,17 +257,12 @@ class _NotYet(Exception):
         self.after_s = after_s
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None  # a POST would become a GET, and signature and token would go to who knows whom
-
-
 def _opener(receiver: Receiver) -> urllib.request.OpenerDirector:
     try:
         context = ssl.create_default_context(cafile=receiver.ca)
     except (OSError, ssl.SSLError) as error:
         raise SinkError(f"--webhook-ca {receiver.ca}: no certificates can be read from it: {error}") from error
-    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirects())
+    return opener(context)
 
 
 def _key(secret: str) -> bytes:
