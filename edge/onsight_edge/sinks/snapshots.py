@@ -71,7 +71,7 @@ class SnapshotsSink:
         self._index: LineFile | None = None
         self._info: RunInfo | None = None
         self._files: deque[tuple[Path, int]] = deque()
-        self._used = self._saved = self._removed = 0
+        self._used = self._saved = self._removed = self._largest = 0
         self._last_ns: int | None = None
         self._last_look: NDArray[np.int16] | None = None
 
@@ -89,6 +89,7 @@ class SnapshotsSink:
         path = self.folder / INDEX
         self._files = deque(_still_there(self.folder, [*put_aside_files(path), path]))
         self._used = sum(size for _, size in self._files)
+        self._largest = max((size for _, size in self._files), default=0)
         self._index = LineFile(str(path), info.request_stop, append=True, flag="--snapshots", policy=_INDEX_POLICY)
 
     def picks(self, result: Result) -> bool:
@@ -137,9 +138,11 @@ class SnapshotsSink:
     def _save(self, result: Result) -> None:
         assert self._index is not None and self._info is not None  # open
         prediction = result.prediction
+        self._make_room(self._largest)  # before, so that the one that is being written fits as well
         saved = self._collector.save(result.frame.image_bgr, _folder_of(result), result.frame.index)
         self._files.append((saved.path, saved.size))
         self._used += saved.size
+        self._largest = max(self._largest, saved.size)
         self._saved += 1
         self._make_room()
         top = [[name, round(score, 6)] for name, score in prediction.top(5)]
@@ -167,8 +170,8 @@ class SnapshotsSink:
                 return "margin"
         return None
 
-    def _make_room(self) -> None:
-        while self._used > self._budget and len(self._files) > 1:
+    def _make_room(self, coming: int = 0) -> None:
+        while self._used + coming > self._budget and len(self._files) > 1:
             path, size = self._files.popleft()
             self._used -= size
             with contextlib.suppress(OSError):
