@@ -68,7 +68,7 @@ def gpu_options(function: Callable[..., None]) -> Callable[..., None]:
                     raise UsageError(f"{_flag(name)} belongs to --gpu; it does nothing without it")
             function(**options)
             return
-        for name in given - {*_SHARED, *_ITS_OWN, "gpu", "gpu_dry_run"}:
+        for name in sorted(given - {*_SHARED, *_ITS_OWN, "gpu", "gpu_dry_run"}):
             raise UsageError(f"{_flag(name)} does nothing with --gpu")
         _bench({name: options[name] for name in _SHARED}, gpu_framework, precision, dry_run=gpu_dry_run)
 

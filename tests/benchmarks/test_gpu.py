@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from onsight_benchmarks.gpu.networks import find_networks
 from onsight_benchmarks.gpu.records import How, take_records
 from onsight_benchmarks.gpu.subjects import Reference, hold_against
 from onsight_benchmarks.record import Record
+from onsight_edge.bundle import write_manifest
 from onsight_edge.errors import BenchmarkError, DataError, ModelError, OnsightError, UsageError
 from onsight_edge.spec import ModelSpec
 
@@ -222,6 +224,23 @@ def test_a_dry_run_measures_all_and_never_counts(bundle: Path, tmp_path: Path) -
     assert Record.load(tmp_path / "record.json") == record
 
 
+def test_a_batch_that_a_file_does_not_take_is_left_out(bundle: Path, tmp_path: Path) -> None:
+    import onnx
+
+    folder = shutil.copytree(bundle, tmp_path / "fixed.bundle")
+    model = onnx.load(folder / "onnx-float32.onnx")
+    for tensor in (model.graph.input[0], model.graph.output[0]):
+        tensor.type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(model, folder / "onnx-float32.onnx")
+    spec = find_networks(bundle)[0].spec
+    write_manifest(folder, name="fixed", spec=spec, variants={"onnx-float32": "onnx-float32.onnx"}, extra=[])
+    record = bench_gpu(folder, batches=(1, 2), iterations=10, warmup=1, dry_run=True)
+    (only,) = record.measurements
+    assert only.batch == 2 and only.agreement is not None and only.agreement.same == pictures.COUNT
+    (left_out,) = record.skipped
+    assert left_out.backend == "onnxruntime-cpu" and left_out.reason.startswith("batch 1: ")
+
+
 def test_a_networks_dry_run_in_two_precisions(run: Path) -> None:
     record = bench_gpu(run, frameworks=["tensorflow"], batches=(2,), iterations=10, warmup=1, dry_run=True)
     assert [one.model.variant for one in record.measurements] == ["keras-float32", "keras-bfloat16"]
@@ -320,11 +339,11 @@ def test_a_dry_run_in_other_frameworks(run: Path, framework: str) -> None:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_opened_is_left_out_or_all_there_is(run: Path, tmp_path: Path) -> None:
+def test_a_damaged_network_gets_one_line(run: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "model.keras"
     damaged.write_bytes((run / "model.keras").read_bytes()[:-50])
     SPEC.save(tmp_path / "spec.json")
-    with pytest.raises(BenchmarkError, match=r"nothing could be measured: batch 1: cannot load model\.keras"):
+    with pytest.raises(BenchmarkError, match=r"gives no answers on the CPU .*: tensorflow: cannot load model\.keras"):
         bench_gpu(
             tmp_path, frameworks=["tensorflow"], precisions=["float32"], batches=(1,), iterations=10, dry_run=True
         )

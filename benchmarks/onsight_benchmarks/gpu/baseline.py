@@ -169,18 +169,18 @@ def _open(
         shown, out = folder / "pictures.npy", folder / "scores.npy"
         np.save(shown, pictures.pixels)
         references: dict[Path, Reference] = {}
+        for network in networks:
+            tell("asking the CPU", 0.0)
+            references[network.path] = ask_cpu(network, frameworks[0].name, shown, out)
         for done, (network, framework, precision, batch, provider) in enumerate(plan):
             tell(f"compiling for {framework.name}, {precision}, batch {batch}", done / len(plan))
             try:
-                if network.path not in references:
-                    references[network.path] = ask_cpu(network, framework.name, shown, out)
                 subject = open_subject(
                     network,
                     framework,
                     precision,
                     batch,
                     provider=provider,
-                    number=sum(one.framework is framework for one in subjects),
                     warmup=warmup,
                     pictures=shown,
                     shown=pictures.of,

@@ -14,6 +14,8 @@ from onsight_benchmarks.gpu.job import ONNXRUNTIME, Job
 from onsight_benchmarks.gpu.networks import Network
 from onsight_benchmarks.measurement import Agreement
 from onsight_benchmarks.rounds import BLOCK, Block
+from onsight_benchmarks.worker import WorkerError
+from onsight_edge.errors import BenchmarkError
 from onsight_edge.postprocess import probabilities
 
 OPEN_S = 1200.0  # a compiler that tries many kernels on a slow processor
@@ -56,9 +58,16 @@ class Subject:
         return f"keras-{self.precision}" if self.network.keras else self.network.model.variant
 
     def measure(self, calls: int) -> Block:
-        """So many calls: (calls, stages) nanoseconds, stages as in `gpu.worker.STAGES`."""
+        """So many calls: (calls, stages) nanoseconds, stages as in `gpu.worker.STAGES`.
+
+        Raises:
+            BenchmarkError: the worker failed or died.
+        """
         request = {"do": "block", "subject": self.number, "calls": calls}
-        answer = self.framework.worker.ask(request, BLOCK_S)
+        try:
+            answer = self.framework.worker.ask(request, BLOCK_S)
+        except WorkerError as error:
+            raise BenchmarkError(f"{self.variant} in {self.backend}, batch {self.batch}: {error}") from error
         if calls == BLOCK:  # the others settle
             self.device_ns.append(float(answer["device_ns"]))
         return np.asarray(answer["stages_ns"], np.int64)
@@ -81,12 +90,17 @@ def ask_cpu(network: Network, framework: str, pictures: Path, out: Path) -> Refe
     """What a network answers on the CPU, in a process that sees no GPU.
 
     Raises:
-        WorkerError: it cannot be executed there.
+        BenchmarkError: it cannot be executed there.
     """
     job = job_of(network, "float32", 32)
-    with start(framework, gpu=False) as worker:
-        worker.ask({"do": "look", "framework": framework, "tf32": False}, OPEN_S)
-        worker.ask({"do": "reference", "job": job.to_json(), "pictures": str(pictures), "out": str(out)}, OPEN_S)
+    try:
+        with start(framework, gpu=False) as worker:
+            worker.ask({"do": "look", "framework": framework, "tf32": False}, OPEN_S)
+            worker.ask({"do": "reference", "job": job.to_json(), "pictures": str(pictures), "out": str(out)}, OPEN_S)
+    except WorkerError as error:
+        raise BenchmarkError(
+            f"{network.path} gives no answers on the CPU to hold a GPU's against: {framework}: {error}"
+        ) from error
     by = "onnxruntime" if framework == ONNXRUNTIME else f"keras-{framework} float32, not compiled,"
     return Reference(probabilities(np.load(out), network.spec), f"{by} on the CPU")
 
@@ -98,7 +112,6 @@ def open_subject(
     batch: int,
     *,
     provider: str,
-    number: int,
     warmup: int,
     pictures: Path,
     shown: str,
@@ -110,7 +123,6 @@ def open_subject(
     Args:
         network, framework, precision, batch: what.
         provider: ONNX Runtime's; empty for Keras.
-        number: how many the worker has opened before.
         warmup: unmeasured calls.
         pictures: an .npy file of (N, height, width, channels) uint8.
         shown: what these are, in words.
@@ -122,11 +134,11 @@ def open_subject(
     """
     job, worker = job_of(network, precision, batch, provider), framework.worker
     opened = worker.ask({"do": "open", "job": job.to_json(), "pictures": str(pictures), "warmup": warmup}, OPEN_S)
-    worker.ask({"do": "scores", "subject": number, "pictures": str(pictures), "out": str(out)}, OPEN_S)
+    worker.ask({"do": "scores", "subject": opened["subject"], "pictures": str(pictures), "out": str(out)}, OPEN_S)
     agreement, objections = hold_against(probabilities(np.load(out), network.spec), reference, shown, precision)
     backend = f"keras-{framework.name}" if network.keras else f"onnxruntime-{provider.lower()}"
     return Subject(
-        network, framework, precision, batch, backend, number,
+        network, framework, precision, batch, backend, opened["subject"],
         opened["detail"], opened["init_ms"], opened["first_ms"], agreement, objections,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
     {"do": "look", "framework": F, "tf32": B}                  -> version gpu why providers
     {"do": "reference", "job": {...}, "pictures": F, "out": F}  -> what plain Keras answers, or ONNX Runtime on the CPU
-    {"do": "open", "job": {...}, "pictures": F, "warmup": N}    -> detail init_ms first_ms; subjects count from 0
+    {"do": "open", "job": {...}, "pictures": F, "warmup": N}    -> subject detail init_ms first_ms
     {"do": "scores", "subject": N, "pictures": F, "out": F}     -> nothing; the answers are in the file
     {"do": "block", "subject": N, "calls": N}                   -> stages_ns device_ns
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,10 @@ class GpuWorker:
         answered = time.perf_counter_ns()
         self._runners.append(runner)
         self._batches.append(batches)
-        self.block(len(self._runners) - 1, max(1, warmup))
+        number = len(self._runners) - 1
+        self.block(number, max(1, warmup))
         return {
+            "subject": number,
             "detail": runner.detail,
             "init_ms": round((ready - started) / 1e6, 3),
             "first_ms": round((answered - before) / 1e6, 4),
@@ -105,6 +108,7 @@ class GpuWorker:
             raise BenchmarkError("a reference comes from the CPU")
         asked, shown = Job(**job), np.load(pictures, allow_pickle=False)
         if self._framework == ONNXRUNTIME:
+            asked = replace(asked, batch=self._module().fixed_batch(asked) or asked.batch)
             runner: Runner = self._module().open_runner(asked, False)
             answers = [runner.answer(one) for one in _cut(shown, asked.batch)]
         else:

@@ -43,6 +43,15 @@ def open_runner(job: Job, gpu: bool) -> OnnxRuntimeRunner:
     return OnnxRuntimeRunner(job, gpu)
 
 
+def fixed_batch(job: Job) -> int | None:
+    """The only batch that a file takes, None where it takes any."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(Path(job.path).read_bytes(), providers=[PROVIDERS["CPU"]])
+    batch = session.get_inputs()[0].shape[0]
+    return batch if isinstance(batch, int) else None
+
+
 class OnnxRuntimeRunner:
     """See `Runner`. The file's input type is part of the upload: what stores float32 takes four times the bytes."""
 
