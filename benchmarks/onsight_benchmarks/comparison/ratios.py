@@ -1,7 +1,8 @@
 """How many times of one subject's time another takes, with an interval that says how sure that is.
 
 Measurements of one record took turns, round by round: their ratio is the median of the rounds' ratios
-(`stats.paired_ratio`), and what disturbed the machine meanwhile hit both. Measurements of different records did not:
+(`stats.paired_ratio`), and what disturbed the machine meanwhile hit both. Measurements of different records did not,
+nor those that LoadGen or a camera made one after the other:
 their ratio is that of the two figures, and its interval comes from resampling either side by itself. Such an interval
 says how well each session knows its own figure, and nothing of what changed from one session to the other. So whether
 one is faster is decided there by the rounds' fastest calls (`verdict.verdict_apart`), and only where the medians agree.
