@@ -14,10 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
-import shutil
-import signal
-import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +24,7 @@ from numpy.typing import NDArray
 
 from onsight_benchmarks.conditions import Watch
 from onsight_benchmarks.model_facts import describe_model
+from onsight_benchmarks.mosquitto import Mosquitto, find_mosquitto
 from onsight_benchmarks.report import Report, Target, arguments, finish, run_command
 from onsight_benchmarks.stats import paired_ratio, summarise
 from onsight_edge.classifier import Classifier
@@ -237,20 +234,14 @@ def _broker(folder: Path, url: str | None) -> Iterator[Broker]:
     if url is not None:
         yield parse_broker(url, "onsight-sink-cost")
         return
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    program = find_mosquitto()
     if program is None:
         raise BenchmarkError("there is no broker: apt install mosquitto, or name one with --broker mqtt://HOST")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n", encoding="utf-8")
-    process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
+    own = Mosquitto(program, folder / "broker", persistent=False)
     try:
-        yield Broker("127.0.0.1", port, "onsight-sink-cost")
+        yield Broker("127.0.0.1", own.port, "onsight-sink-cost")
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        own.stop()
 
 
 def _command() -> tuple[Report, argparse.Namespace, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_each_kind_of_outputs_is_measured_and_its_events_arrive(tmp_path: Path) 
 
 
 def test_without_a_broker_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink_cost.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(BenchmarkError, match="apt install mosquitto"):
         sink_cost.measure(rounds=1, seconds=1.0)
     with pytest.raises(UsageError, match="--rounds"):

@@ -1,82 +1,17 @@
-"""Where a run's events go: a real broker with a subscriber, and an HTTP server that fails now and then."""
+"""Where a run's events go: a subscriber of a real broker, and an HTTP server that fails now and then."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import threading
-import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from onsight_edge.errors import BenchmarkError, MissingExtraError
 
 _WAIT_S = 20.0
 _BUSY_EACH, _GONE_EACH = 10, 27  # requests of which one is answered 503, or cut off
-
-
-def find_mosquitto() -> str | None:
-    """The broker's program, which Debian puts where only root looks."""
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
-class Mosquitto:
-    """A broker on loopback that keeps its sessions on the disk."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        """Start it.
-
-        Raises:
-            BenchmarkError: it does not answer.
-        """
-        folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        config = folder / "mosquitto.conf"
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
-            "persistence true",
-            f"persistence_location {folder}/",
-            "autosave_interval 1",
-            "log_dest none",
-            *(("user root",) if os.getuid() == 0 else ()),
-        ]
-        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self._command = [program, "-c", str(config)]
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Start it again."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        limit = time.monotonic() + _WAIT_S
-        while not self._listens():
-            if time.monotonic() > limit or self._process.poll() is not None:
-                self.stop()
-                raise BenchmarkError("mosquitto does not answer")
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """End it; its sessions stay on the disk."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_WAIT_S)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 class Subscriber:

@@ -19,7 +19,8 @@ from onsight_benchmarks.endurance.clients import Clients
 from onsight_benchmarks.endurance.follow import Follower
 from onsight_benchmarks.endurance.looks import Look, look
 from onsight_benchmarks.endurance.outputs import CONFIGS, Places, flags
-from onsight_benchmarks.endurance.receivers import Mosquitto, Receiver, Subscriber, find_mosquitto
+from onsight_benchmarks.endurance.receivers import Receiver, Subscriber
+from onsight_benchmarks.mosquitto import Mosquitto, find_mosquitto
 from onsight_benchmarks.startup import onsight_command
 from onsight_edge.errors import BenchmarkError
 
@@ -236,7 +237,7 @@ def _mqtt(root: Path, stack: contextlib.ExitStack) -> tuple[Mosquitto | None, Su
     program = find_mosquitto()
     if program is None:
         return None, None, "mosquitto is not installed: apt install mosquitto"
-    broker = Mosquitto(program, root / "broker")
+    broker = Mosquitto(program, root / "broker", persistent=True)
     stack.callback(broker.stop)
     subscriber = Subscriber(broker.port, f"{TOPIC}/event")
     stack.callback(subscriber.close)
