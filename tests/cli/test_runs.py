@@ -197,7 +197,9 @@ def _other(value: dict[str, Any]) -> None:
 def test_a_spoilt_accuracy_record_is_refused(spoil: Callable[[dict[str, Any]], None], says: str) -> None:
     path = RESULTS / "accuracy" / "resnet8-standard.json"
     value = json.loads(path.read_text())
-    assert json.loads(json.dumps(AccuracyRecord.load(path).to_json())) == value, "it survives its file"
+    again = json.loads(json.dumps(AccuracyRecord.load(path).to_json()))
+    known = {key: again["device"][key] for key in value["device"]}  # newer records tell more of the device
+    assert {**again, "device": known} == value, "it survives its file"
     spoil(value)
     with pytest.raises(BenchmarkError) as raised:
         AccuracyRecord.from_json(value, "spoilt.json")

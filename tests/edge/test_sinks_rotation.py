@@ -22,7 +22,7 @@ from onsight_edge.sinks import RunInfo
 from onsight_edge.sinks.csvfile import COLUMNS, CsvSink
 from onsight_edge.sinks.events import EventsSink
 from onsight_edge.sinks.jsonl import JsonlSink
-from onsight_edge.sinks.rotation import LogPolicy, put_aside, put_aside_files
+from onsight_edge.sinks.rotation import LogPolicy, clear_leftovers, put_aside, put_aside_files
 
 CLASSES = ("cat", "dog, or wolf")
 LIVE = RunInfo("0", True, 20.0, (320, 240), "m", CLASSES)
@@ -201,3 +201,12 @@ def test_fsync_is_called_as_often_as_asked_for(
         sink.write(result(index))
     sink.close()  # once more at the end
     assert len(synced) == expected or (every_s == 3600.0 and len(synced) == 1)
+
+
+def test_a_neighbour_of_the_same_stem_may_be_compressing(tmp_path: Path) -> None:
+    busy = tmp_path / ".r.20260101T000000Z.csv.gz.tmp"
+    left = tmp_path / ".r.20260101T000000Z.jsonl.gz.tmp"
+    for file in (busy, left):
+        file.touch()
+    clear_leftovers(tmp_path / "r.jsonl")
+    assert busy.exists() and not left.exists()

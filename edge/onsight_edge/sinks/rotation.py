@@ -90,7 +90,8 @@ def put_aside_files(path: Path) -> list[Path]:
 def clear_leftovers(path: Path) -> None:
     """Remove what a run left that was killed while it compressed: a half of the one, or the other that is done."""
     with contextlib.suppress(OSError):
-        for half in path.parent.glob(f".{glob.escape(path.stem)}.*.gz.tmp"):
+        # with the suffix: r.csv may be about to compress beside r.jsonl
+        for half in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}.gz.tmp"):
             half.unlink()
         for done in put_aside_files(path):
             if done.suffix != ".gz" and done.with_name(done.name + ".gz").exists():
