@@ -29,7 +29,7 @@ def provenance(checkout: Path = _CHECKOUT) -> Provenance:
     """This onsight. Git is asked only where the package lies in its own checkout, never for a folder around it."""
     if not ((checkout / ".git").exists() and (checkout / "edge" / "onsight_edge").is_dir()):
         return Provenance(__version__, None)
-    command = ["git", "-C", str(checkout)]
+    command = ["git", "--no-optional-locks", "-C", str(checkout)]
     try:
         commit = subprocess.run(
             [*command, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10, check=True

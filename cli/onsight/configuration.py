@@ -139,6 +139,8 @@ def _checked(parameter: click.Parameter, value: Any, where: str, context: click.
         if not isinstance(value, bool):
             raise UsageError(f"{where} must be true or false, not {_shown(value)}")
         given = value
+    elif isinstance(value, bool) and (usual := _usual(parameter)) is not None:
+        given = usual if value else None  # as the flag that stands alone, or not at all
     elif parameter.multiple or parameter.nargs != 1:
         if not isinstance(value, list):
             raise UsageError(f'{where} must be a list such as ["a", "b"], not {_shown(value)}')
@@ -154,6 +156,12 @@ def _checked(parameter: click.Parameter, value: Any, where: str, context: click.
     return given
 
 
+def _usual(parameter: click.Parameter) -> str | None:
+    """What a flag means that stands alone and may also take a value; None for all others."""
+    value = parameter.flag_value if isinstance(parameter, click.Option) else None
+    return value if isinstance(value, str) else None
+
+
 def _scalar(value: Any, where: str) -> str:
     """What would stand on the command line."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -167,7 +175,7 @@ def _shown(value: Any) -> str:
 
 def _example(parameter: click.Parameter) -> str:
     """What the file shows for a setting that it leaves alone."""
-    default = parameter.default
+    default = _usual(parameter) or parameter.default
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return "true" if default is True else "false"
     if isinstance(default, str | int | float):

@@ -62,6 +62,11 @@ class Serving:
         asked = {"--web-folder": self.web_folder, "--web-token-file": self.web_token_file}
         return {flag: target for flag, target in asked.items() if target is not None and self.web is not None}
 
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """What is read: certificate and key."""
+        return (self.web_cert, self.web_key)
+
     def check(self) -> None:
         """Refuse flags that make no sense, before anything is opened.
 

@@ -6,7 +6,7 @@ A kind of output has its flags and its building in a module of its own: `output_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
@@ -18,7 +18,6 @@ from onsight.options import F
 from onsight.output_files import FileOutputs, file_options
 from onsight.output_network import NetworkOutputs, network_options
 from onsight.output_pictures import PictureOutputs, picture_options
-from onsight.outputs import check_outputs
 from onsight_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,21 +38,19 @@ class Outputs:
     network: NetworkOutputs = field(default_factory=NetworkOutputs)
     quiet: bool = False
 
-    def check(self, inputs: Sequence[str | Path], *, as_json: bool) -> None:
-        """Refuse outputs that would destroy each other or what is read, and flags that would do nothing.
+    def check(self, *, as_json: bool) -> None:
+        """Refuse flags that would do nothing, two outputs on standard output, and those whose packages are missing.
 
         Args:
-            inputs: the source and the model as they were typed.
             as_json: a summary goes to standard output as well.
 
         Raises:
-            UsageError: two outputs are one, an output is an input, or a flag belongs to none.
+            UsageError: there are such. MissingExtraError: an extra is not installed.
         """
         on_stdout = {"--json": as_json} | {f"{flag} -": to == "-" for flag, to in self.files.targets.items()}
         asked = [flag for flag, wanted in on_stdout.items() if wanted]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} both write to standard output: give all but one a file")
-        check_outputs(self.targets, inputs)
         self.files.check()
         self.pictures.check()
         self.network.check()

@@ -80,6 +80,31 @@ def test_a_wrong_file_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]
         assert len(shown.err.strip().splitlines()) == 1 and not shown.out
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('rotate-size = "1MB"', "--rotate-... and --fsync do nothing without"),
+        ('mqtt = "http://host"', "expected mqtt://"),
+        ('web-folder = "kept"', "does nothing without --web"),
+        ('jsonl = "{file}"', "which is read here"),
+    ],
+)
+def test_settings_that_do_not_go_together(file: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
+    file.write_text(text.format(file=file))
+    for arguments in (("run", "--config", str(file), "--source", "synthetic://"), ("config", str(file), "--check")):
+        assert call(*arguments) == 2
+        assert said in capsys.readouterr().err
+    assert file.read_text() == text.format(file=file)
+
+
+def test_a_flag_that_may_stand_alone_is_true(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for value, address in (("true", "127.0.0.1:8000"), ("false", None), ('"[::1]:80"', "[::1]:80")):
+        file.write_text(f"web = {value}\n")
+        assert call("config", str(file), "--check") == 0
+        context = run.make_context("run", ["--config", str(file), "--source", "0"])
+        assert context.params["web"] == address
+
+
 def test_no_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "--config", str(file)) == 2
     assert "No such file" in capsys.readouterr().err

@@ -129,6 +129,17 @@ def test_an_empty_file_is_never_put_aside_and_one_that_fits_only_when_its_time_h
         assert policy.due(size, more, last, now) == (late or (most is not None and size + more > most))
 
 
+def test_what_is_cleared_away_is_of_this_file_alone(tmp_path: Path) -> None:
+    """`log.csv` and `log.x.jsonl` may be compressing beside `log.jsonl`, each in a thread of its own."""
+    stamp = "20261129T084107Z"
+    others = [tmp_path / f".log.{stamp}.csv.gz.tmp", tmp_path / f".log.x.{stamp}.jsonl.gz.tmp"]
+    own = [tmp_path / f".log.{stamp}.jsonl.gz.tmp", tmp_path / f".log.{stamp}-2.jsonl.gz.tmp"]
+    for file in (*others, *own):
+        file.touch()
+    clear_leftovers(tmp_path / "log.jsonl")
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
 def test_names_do_not_collide_and_are_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.b.jsonl"
     for number in range(12):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,6 +29,18 @@ def command(file: Path | None, check: bool, show: bool, as_json: bool) -> None:
     if as_json:
         print_json({"file": None if file is None else str(file), "settings": given, "known": list(parameters(run))})
     elif check:
-        print(f"{file}: {len(given)} settings, all of them known and of the right kind")
+        _check(run, file, given)
+        print(f"{file}: {len(given)} setting{'' if len(given) == 1 else 's'}, all of them known and of the right kind")
     else:
         print(configuration_text(run, given), end="")
+
+
+def _check(run: click.Command, file: Path | None, given: Mapping[str, Any]) -> None:
+    """What `onsight run` looks at before it starts: whether the settings go together."""
+    from onsight.commands.run import check_call
+    from onsight.sinking import make_sinks, outputs_of
+
+    source = () if "source" in given else ("--source", "0")
+    call = run.make_context("onsight run", ["--config", str(file), *source])
+    check_call(call)
+    make_sinks(outputs_of(call.params))  # which opens none of them

@@ -30,8 +30,8 @@ from onsight.options import (
 from onsight.outputs import check_outputs
 from onsight.reloading import Reloader, Repeatable, reload_on_hangup, say_on_stderr
 from onsight.run_screen import print_summary, say_start
-from onsight.serving import Serving, make_web, say_where, web_options
-from onsight.sinking import Outputs, make_sinks, sink_options
+from onsight.serving import Serving, make_web, say_where, serving_of, web_options
+from onsight.sinking import Outputs, make_sinks, outputs_of, sink_options
 from onsight.tuned import profile_options
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def command(
 
     Ends with the source, after --seconds or --frames, or on Ctrl-C or SIGTERM: with a summary, and with whole files.
     """
-    check_call(model, uri, outputs, serving, as_json=as_json)
+    check_call(call)
     # signals are heard from here on, also while the model loads
     reloader = Reloader(call, say_on_stderr)
     with _stop_on_signals() as stop, reload_on_hangup(reloader, stop):
@@ -155,16 +155,24 @@ def command(
     return 1 if any(sink.name != "status" for sink in failed) else 0
 
 
-def check_call(model: str, uri: str, outputs: Outputs, serving: Serving, *, as_json: bool) -> None:
+def check_call(call: click.Context) -> None:
     """Refuse a call that makes no sense before anything is opened or written.
 
     Raises:
         UsageError: outputs would destroy each other or what is read, or flags do nothing. MissingExtraError: what an
             output needs is not installed.
     """
-    outputs.check([uri, model], as_json=as_json)
+    outputs, serving = outputs_of(call.params), serving_of(call.params)
+    check_outputs({**outputs.targets, **serving.targets}, files_read(call))
+    outputs.check(as_json=call.params["as_json"])
     serving.check()
-    check_outputs({**outputs.targets, **serving.targets}, [uri, model])
+
+
+def files_read(call: click.Context) -> list[str | Path]:
+    """What a call reads, as it was typed; not all of it are files."""
+    named = [call.params[name] for name in ("model", "uri", "spec", "profile", "config")]
+    own = (*outputs_of(call.params).network.files, *serving_of(call.params).files)
+    return [one for one in (*named, *own) if one is not None]
 
 
 @contextmanager

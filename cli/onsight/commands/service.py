@@ -177,14 +177,12 @@ def _check_run(arguments: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
     if outputs.pictures.window:
         raise UsageError("--window needs a screen, which a service has none of")
     serving = serving_of(context.params)
-    run.check_call(context.params["model"], context.params["uri"], outputs, serving, as_json=context.params["as_json"])
+    run.check_call(context)
     serving.check_for_service()
     make_sinks(outputs)  # which opens none of them
     targets = {**outputs.targets, **serving.targets}
     written = [Path(target) for target in targets.values() if str(target) != "-"]
-    named = ("model", "uri", "spec", "profile", "config")
-    read = [*(context.params[name] for name in named), *outputs.network.files]
-    return written, [Path(one) for one in read if one is not None and Path(one).exists()]
+    return written, [Path(one) for one in run.files_read(context) if Path(one).exists()]
 
 
 def _check_writable(outputs: list[Path], state: Path, user: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import gzip
 import os
 import re
@@ -90,9 +89,10 @@ def put_aside_files(path: Path) -> list[Path]:
 def clear_leftovers(path: Path) -> None:
     """Remove what a run left that was killed while it compressed: a half of the one, or the other that is done."""
     with contextlib.suppress(OSError):
-        # with the suffix: r.csv may be about to compress beside r.jsonl
-        for half in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}.gz.tmp"):
-            half.unlink()
+        half = re.compile(rf"\.{re.escape(path.stem)}\.{_STAMP}{re.escape(path.suffix)}\.gz\.tmp")
+        for entry in path.parent.iterdir():  # of this file alone: others of its name but the suffix are at work too
+            if half.fullmatch(entry.name):
+                entry.unlink()
         for done in put_aside_files(path):
             if done.suffix != ".gz" and done.with_name(done.name + ".gz").exists():
                 done.unlink()
