@@ -343,3 +343,10 @@ def test_the_subject_of_a_slow_arm_is_capped(bundle: Path) -> None:
     assert len(subject(slow, make_frame()[0], 0.01)(2)) == 0  # nothing to settle
     assert len(subject(arm, make_frame()[0], arm.seconds)(2)) == 2
     combinations[0].classifier.close()
+
+
+def test_of_all_that_miss_the_p95_the_fastest_comes_first(bundle: Path) -> None:
+    found = tune(bundle, variants=("tflite-float32", "tflite-int8"), threads=(1,), budget_s=1, p95_ms=0.001)
+    assert found.profile is None and [one.fate for one in found.tried] == ["p95", "p95"]
+    medians = [one.end_to_end_ms.p50 for one in found.tried if one.end_to_end_ms is not None]
+    assert len(medians) == 2 and medians == sorted(medians)

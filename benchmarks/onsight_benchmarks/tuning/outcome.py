@@ -156,6 +156,7 @@ def describe(
             places.index(one.fate),
             -(one.rung or 0) if one.fate == "slower" else 0,
             one.ratio.median if one.ratio else 0.0,
+            one.end_to_end_ms.p50 if one.end_to_end_ms else 0.0,  # where none was chosen, and there are no ratios
         ),
     )
 
