@@ -14,6 +14,7 @@ import uvicorn
 
 from onsight_edge.errors import SinkError
 from onsight_edge.web.address import Address
+from onsight_edge.web.guard import MOST_HEAD
 from onsight_edge.web.protocol import SEND_BUFFER, GuardedProtocol
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _START_S = 10.0
 _END_S = 5.0
-_MOST_HEAD = 16 * 1024  # bytes of a request's head
 _IDLE_S = 15
 
 
@@ -79,7 +79,7 @@ class ServerThread:
             server_header=False,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_MOST_HEAD,
+            h11_max_incomplete_event_size=MOST_HEAD,
             ssl_certfile=certificate[0] if certificate else None,
             ssl_keyfile=certificate[1] if certificate else None,
         )

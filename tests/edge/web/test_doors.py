@@ -245,6 +245,9 @@ def test_bodies_are_bounded_whether_or_not_they_say_how_long_they_are(plain: Any
         assert ended(connection, 10).startswith(b"HTTP/1.1 413"), "without the rest, which would take the memory"
     with plain.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 40_000) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    at_once = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 17_000 + b"\r\n\r\n"
+    with plain.raw(at_once) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
     assert plain.ask("GET", "/healthz").status == 200
 
 
