@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -115,9 +116,13 @@ def test_a_killed_run_leaves_whole_videos_and_the_next_one_tidies_up(tmp_path: P
     whole = sorted(tmp_path.glob("a-*.mp4"))
     assert [numbers_in(path) for path in whole] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
     assert len(list(tmp_path.iterdir())) == 3  # and the one it was writing
-    sink = SegmentsSink(tmp_path / "a-{time}.mp4", 0.5)
-    sink.open(FILE)
-    sink.close()
+    (half,) = tmp_path.glob(".*")
+    for age_s, stays in ((0, True), (700, False)):  # another run might be writing it
+        os.utime(half, (time.time() - age_s,) * 2)
+        sink = SegmentsSink(tmp_path / "a-{time}.mp4", 0.5)
+        sink.open(FILE)
+        sink.close()
+        assert half.exists() is stays
     assert sorted(tmp_path.iterdir()) == whole
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -21,6 +23,7 @@ FPS_OF_STREAMS = 25.0  # where a stream does not say; frames are repeated to kee
 FPS_OF_PICTURES = 2.0
 _LONGEST_GAP_S = 2.0
 _LOOK_EVERY = 30  # frames
+_ABANDONED_S = 600.0  # a video that is being written grows more often than that
 RESERVE_BYTES = 8 * 2**20  # bytes left free on the disk: OpenCV does not report a full one, and the index comes last
 
 
@@ -146,6 +149,14 @@ class Mp4Sink:
         if due > longest:  # a stall: shorten it, and count from there
             self._start_ns += round((due - longest) / self._fps * 1e9)
         return min(max(due, 0), longest)
+
+
+def remove_left_behind(halves: Iterable[Path]) -> None:
+    """Remove what runs left that were killed while they wrote a video; not what another run is writing."""
+    for path in halves:
+        with contextlib.suppress(OSError):  # gone in the meantime
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
 
 
 def _fitted(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from onsight_edge.collect import time_name
 from onsight_edge.errors import SinkError
 from onsight_edge.frame import SOURCE_LOST, Notice, Result
 from onsight_edge.memory import give_back
-from onsight_edge.sinks.mp4 import RESERVE_BYTES, Mp4Sink
+from onsight_edge.sinks.mp4 import RESERVE_BYTES, Mp4Sink, remove_left_behind
 from onsight_edge.sinks.sink import RunInfo
 
 TIME = "{time}"
@@ -23,7 +23,7 @@ class SegmentsSink:
     """Writes `Mp4Sink` videos of so many seconds each; a name with `{time}` in it tells them apart.
 
     Each has its name when it is whole. A run that is killed loses the one it was writing; what that leaves behind is
-    removed when the next run starts. A segment ends early when the source is lost.
+    removed by a later one, ten minutes after it was last written to. A segment ends early when the source is lost.
     """
 
     name = "mp4"
@@ -61,9 +61,6 @@ class SegmentsSink:
             SinkError: the folder is not there or cannot be written to.
         """
         self._info = info
-        for path in self._files(self._left_over):
-            with contextlib.suppress(OSError):
-                path.unlink()
         self._make_room()
         probe = self._begin()  # says what is wrong before the run starts
         probe.close()
@@ -151,7 +148,11 @@ class SegmentsSink:
             self._finishing = None
 
     def _make_room(self) -> None:
-        """Remove the oldest until the budget holds, with room for one more like the largest; the newest stays."""
+        """Remove the oldest until the budget holds, with room for one more like the largest; the newest stays.
+
+        And whatever a killed run left of a video.
+        """
+        remove_left_behind(self._files(self._left_over))
         if self._budget is None:
             return
         sizes: list[tuple[Path, int]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from pathlib import Path
@@ -13,12 +12,11 @@ from onsight_edge.errors import SinkError
 from onsight_edge.frame import Result
 from onsight_edge.memory import give_back
 from onsight_edge.sinks import RunInfo, SinkWorker
-from onsight_edge.sinks.mp4 import Mp4Sink
+from onsight_edge.sinks.mp4 import Mp4Sink, remove_left_behind
 
 LONGEST_S = 30 * 60.0  # a forgotten recording ends by itself
 _FINISH_S = 8.0
 _LOOK_S = 2.0
-_LEFT_S = 60.0  # a video that is being written grows more often than that
 _RESERVE_BYTES = 2**20  # of the budget, for what comes between looks and for a file's index
 
 
@@ -51,7 +49,7 @@ class Recorder:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise SinkError(f"cannot write {self._folder}: {error.strerror}") from error
-            _clear_leftovers(self._folder)
+            remove_left_behind(self._folder.glob(".*.tmp.mp4"))
             self._check_budget()
             name = f"{time_name()}.mp4"
             sink = Mp4Sink(self._folder / name)
@@ -106,11 +104,3 @@ class Recorder:
     def _check_budget(self) -> None:
         if folder_bytes(self._folder) >= self._budget_bytes - self._reserve:
             raise SinkError(f"{self._folder} has reached its {self._budget_bytes / 2**20:g} MiB: take videos away")
-
-
-def _clear_leftovers(folder: Path) -> None:
-    """Remove what runs left that were killed while they recorded; it would take room for ever."""
-    for path in folder.glob(".*.tmp.mp4"):
-        with contextlib.suppress(OSError):  # gone in the meantime
-            if time.time() - path.stat().st_mtime > _LEFT_S:
-                path.unlink()
