@@ -91,7 +91,7 @@ def _folder(environment: Environment, folder: Path | None) -> Path:
 def _base_python(environment: Environment) -> str:
     newest = environment.newest_python
     if newest is None or sys.version_info[:2] <= newest:
-        return sys.executable
+        return str(Path(sys.executable).resolve())  # behind a virtual environment: every checkout shares what is made
     for minor in range(newest[1], 9, -1):
         if found := shutil.which(f"python3.{minor}"):
             return found
