@@ -48,9 +48,7 @@ def test_records_beside_each_other(ours: Path, other: Path, tmp_path: Path, caps
     assert call(str(ours), str(other), "--only", "tflite-*", "--html", str(page)) == 0
     out = capsys.readouterr().out
     assert "AMD EPYC" in out and "Cortex-A76" in out
-    assert (
-        "B's fastest on Cortex-A76: tflite-dynamic/litert/1" in out and "0.50x" in out and "2.00 times as fast" in out
-    )
+    assert "B's fastest on Cortex-A76: tflite-int8/litert/1" in out and "0.50x" in out and "2.00 times as fast" in out
     assert "ratios between records are between sessions" in out
     assert page.read_text().startswith("<!DOCTYPE html>")
 
@@ -83,7 +81,8 @@ def test_refusals(ours: Path, other: Path, tmp_path: Path, capsys: pytest.Captur
     digits = {c: "0123456789abcdef"[15 - i] for i, c in enumerate("0123456789abcdef")}
     value = json.loads(other.read_text())
     for one in value["measurements"]:
-        one["model"]["sha256"] = "".join(digits[c] for c in one["model"]["sha256"])
+        for digest in ("sha256", "source_sha256"):
+            one["model"][digest] = "".join(digits[c] for c in one["model"][digest])
     strange.write_text(json.dumps(value))
     capsys.readouterr()
     assert call(str(other), str(strange)) == 1
