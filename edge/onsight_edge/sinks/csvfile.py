@@ -7,8 +7,8 @@ import io
 
 from onsight_edge.events import wall_time
 from onsight_edge.frame import Result
+from onsight_edge.sinks.line_sink import LineSink
 from onsight_edge.sinks.lines import LineFile
-from onsight_edge.sinks.rotation import LogPolicy
 from onsight_edge.sinks.sink import RunInfo
 
 COLUMNS = (
@@ -29,7 +29,7 @@ COLUMNS = (
 )
 
 
-class CsvSink:
+class CsvSink(LineSink):
     """Writes a header and rows of `COLUMNS`; a value that a result does not have is empty.
 
     `at` is when the frame was captured, by the wall clock, UTC; the rest is as in JSON Lines. A file that is there is
@@ -37,15 +37,6 @@ class CsvSink:
     """
 
     name = "csv"
-    wants_image = False
-    backlog = 1024
-    relaxed = True
-
-    def __init__(self, target: str, policy: LogPolicy | None = None) -> None:
-        """Write to the file `target`, or to standard output for `-`."""
-        self.target = target
-        self._policy = policy
-        self._file: LineFile | None = None
 
     def open(self, info: RunInfo) -> None:
         """Open the file.
@@ -61,23 +52,8 @@ class CsvSink:
         Raises:
             SinkError: the disk is full, or the reader of standard output has gone, which also ends the run.
         """
-        assert self._file is not None  # open
         values = {"at": wall_time(result.frame.captured_ns), **result.to_json(top=1)}
-        self._file.write(_row([values.get(column, "") for column in COLUMNS]))
-
-    def recover(self) -> None:
-        """Open the file again, after what it holds.
-
-        Raises:
-            SinkError: it cannot be written.
-        """
-        assert self._file is not None  # open
-        self._file.reopen()
-
-    def close(self) -> None:
-        """Close the file; one that got no row and was not there before is removed."""
-        if self._file is not None:
-            self._file.close()
+        self._append(_row([values.get(column, "") for column in COLUMNS]))
 
 
 def _row(values: list[object] | tuple[str, ...]) -> str:

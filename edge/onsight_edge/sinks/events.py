@@ -5,27 +5,23 @@ from __future__ import annotations
 from onsight_edge.errors import SinkError
 from onsight_edge.events import EventMaker
 from onsight_edge.frame import Notice, Result
+from onsight_edge.sinks.line_sink import LineSink
 from onsight_edge.sinks.lines import LineFile, json_line
 from onsight_edge.sinks.rotation import LogPolicy
 from onsight_edge.sinks.sink import RunInfo
 
 
-class EventsSink:
+class EventsSink(LineSink):
     """Appends `EventMaker`'s events and notices to a file, one JSON object a line.
 
     It goes on after what the file holds: a service that starts again does not lose the events of before.
     """
 
     name = "events"
-    wants_image = False
-    backlog = 1024
-    relaxed = True
 
     def __init__(self, target: str, policy: LogPolicy | None = None) -> None:
         """Write to the file `target`, or to standard output for `-`."""
-        self.target = target
-        self._policy = policy
-        self._file: LineFile | None = None
+        super().__init__(target, policy)
         self._events = EventMaker("")
 
     def open(self, info: RunInfo) -> None:
@@ -59,21 +55,3 @@ class EventsSink:
             SinkError: as `write`.
         """
         self._append(json_line(self._events.of_notice(notice)))
-
-    def recover(self) -> None:
-        """Open the file again, after what it holds.
-
-        Raises:
-            SinkError: it cannot be written.
-        """
-        assert self._file is not None  # open
-        self._file.reopen()
-
-    def close(self) -> None:
-        """Close the file; one that got no line and was not there before is removed."""
-        if self._file is not None:
-            self._file.close()
-
-    def _append(self, line: str) -> None:
-        assert self._file is not None  # open
-        self._file.write(line)
